@@ -1,0 +1,93 @@
+"""One resumable loop for every training.
+
+A trainable owns its networks, optimisers and data; the loop owns the clock, the checkpoints and
+the sample sheets. A checkpoint is written under a temporary name and moved into place, so that
+an interruption at any moment leaves the last whole one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Trainable(Protocol):
+    """What the loop needs to know of a model in training."""
+
+    def step(self, index: int) -> dict[str, float]:
+        """Take optimisation step `index` (seeds derive from it) and return its losses."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs: tensors, numbers, lists and dicts of them."""
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+
+    def sheet(self) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+        """A contact sheet (H, W, 3) of held-out samples, or None."""
+
+
+def save_checkpoint(folder: Path, index: int, trainable: Trainable) -> None:
+    """Write the state after `index` steps, atomically."""
+    target = folder / CHECKPOINT
+    part = target.with_suffix(".part")
+    torch.save({"index": index, "state": trainable.state()}, part)
+    os.replace(part, target)
+
+
+def load_checkpoint(folder: Path, trainable: Trainable) -> int:
+    """Restore the last checkpoint of the folder and return its step; 0 when there is none."""
+    target = folder / CHECKPOINT
+    if not target.exists():
+        return 0
+    held = torch.load(target, weights_only=True, map_location="cpu")
+    trainable.load(held["state"])
+    return int(held["index"])
+
+
+def fit(
+    trainable: Trainable,
+    *,
+    steps: int,
+    batch: int,
+    folder: Path,
+    save_every: int = 250,
+    report_every: int = 50,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Train until `steps`, resuming from the folder's checkpoint.
+
+    Args:
+        steps: total optimisation steps, those of earlier runs counted in.
+        batch: images a step, for the reported throughput only.
+        folder: home of the checkpoint and of the sample sheets; made when absent.
+        report: called with one line of progress every `report_every` steps.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    first = load_checkpoint(folder, trainable)
+    began = time.perf_counter()
+    sums: dict[str, float] = {}
+    for index in range(first, steps):
+        for name, value in trainable.step(index).items():
+            sums[name] = sums.get(name, 0.0) + value
+        done = index + 1
+        if done % report_every == 0:
+            rate = (done - first) * batch / (time.perf_counter() - began)
+            losses = " ".join(f"{k} {v / report_every:.4f}" for k, v in sums.items())
+            left = (steps - done) * batch / rate / 60
+            report(f"step {done}/{steps}  {rate:.1f} images/s  {left:.0f} min left  {losses}")
+            sums = {}
+        if done % save_every == 0 or done == steps:
+            save_checkpoint(folder, done, trainable)
+            sheet = trainable.sheet()
+            if sheet is not None:
+                Image.fromarray(sheet).save(folder / f"sheet-{done:06d}.png")
