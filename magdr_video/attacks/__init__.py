@@ -1,1 +1,1 @@
-
+"""Perturbations that break a generator's output."""

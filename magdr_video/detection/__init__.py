@@ -1,1 +1,1 @@
-
+"""Is this face perturbed?"""

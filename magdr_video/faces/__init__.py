@@ -1,1 +1,1 @@
-
+"""Frames to aligned face crops and back."""

@@ -1,1 +1,1 @@
-
+"""Undo a perturbation, region by region."""

@@ -1,1 +1,1 @@
-
+"""Fits parser, generators and tables."""

@@ -1,1 +1,1 @@
-
+"""Files to frames and back."""

@@ -1,0 +1,59 @@
+"""The device of a run, its threads and its seeds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from magdr_video.errors import DeviceError, SettingsError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that works.
+
+    `auto` takes the first CUDA device when there is one. An explicit CUDA device is never
+    replaced by the CPU.
+
+    Raises:
+        SettingsError: the name is none of the allowed ones.
+        DeviceError: the CUDA device asked for is not there.
+    """
+    import torch
+
+    if name == "cpu":
+        return torch.device("cpu")
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or (number and not number.isdigit()):
+        raise SettingsError(
+            f"--device '{name}' is not a device", hint="allowed: auto, cpu, cuda, cuda:N"
+        )
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = int(number or 0)
+    if index >= count:
+        raise DeviceError(
+            f"--device {name}: this machine shows torch {count} CUDA devices",
+            hint="use --device auto, or install a CUDA build of torch and its driver",
+        )
+    return torch.device("cuda", index)
+
+
+def set_threads(workers: int = 1) -> None:
+    """Give each of `workers` processes its share of the cores, once, at start."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for reports: 'cuda:0 (NVIDIA H200)' or 'cpu (2 threads)'."""
+    import torch
+
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)"

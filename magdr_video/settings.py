@@ -1,0 +1,284 @@
+"""Settings of a run; presets become frozen, checked values here and nowhere else.
+
+Each setting is declared once, as a dataclass field whose metadata carry range and help; the TOML
+loader, `--set`, `--print-config` and the error messages read that one declaration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from magdr_video.errors import SettingsError, nearest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TASKS = ("replace", "edit", "reenact")
+
+
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    about = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which weights are used."""
+
+    generator: str = _setting("", "name or file of the generator's weights")
+    parser: str = _setting("bisenet-compact", "name or file of the face parser's weights")
+    au_estimator: str = _setting("au-estimator", "reads the driving clip's expression")
+
+
+@dataclass(frozen=True)
+class ConditionSettings:
+    """What the generator is asked for."""
+
+    attributes: str = _setting("", "edit: comma-separated, such as Blond_Hair,Young")
+    expression: str = _setting("", "reenact: a name such as happy, or AU12=0.8,AU25=0.5")
+    strength: float = _setting(1.0, "reenact: scales the expression", low=0.0, high=2.0)
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """Finding, following and pasting faces."""
+
+    which: str = _setting("all", "all, largest or index:N (left to right at a shot's start)")
+    period: int = _setting(4, "frames between full detections", low=1, high=250)
+    long_side: int = _setting(480, "frames are scaled to this for detection, px", low=64, high=4096)
+    threshold: float = _setting(0.9, "least detector confidence", low=0.0, high=1.0)
+    min_size: int = _setting(24, "faces smaller than this pass unchanged, px", low=8, high=4096)
+    max_gap: float = _setting(1.0, "longest gap filled inside a track, s", low=0.0, high=10.0)
+    smoothing: float = _setting(1.0, "strength of landmark smoothing, 0 is none", low=0.0, high=5.0)
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """The perturbation detector (paper, 3.2.2)."""
+
+    enabled: bool = _setting(True, "judge the faces; false translates them as they are")
+    table: str = _setting("", "calibration table; empty takes the task's own")
+    period: int = _setting(12, "frames between inspections of a track", low=1, high=1000)
+    parse_period: int = _setting(6, "frames between parses of a track", low=1, high=1000)
+
+
+@dataclass(frozen=True)
+class ReconstructionSettings:
+    """The reconstructor (paper, 3.2.3)."""
+
+    enabled: bool = _setting(True, "repair faces found to be perturbed")
+    rounds: int = _setting(2, "outer rounds of detect and reconstruct", low=1, high=3)
+    window: int = _setting(5, "frames averaged along the motion, 1 is none", low=1, high=9)
+    search_budget: int = _setting(0, "generator passes a search may spend, 0 is none", low=0)
+    cache: bool = _setting(True, "hold verdicts and recipes over the frames of a track")
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """How the result is encoded and marked."""
+
+    vcodec: str = _setting("", "encoder; empty takes the container's default")
+    crf: int = _setting(18, "constant rate factor of the encoder", low=0, high=63)
+    preset: str = _setting("", "the encoder's own speed preset")
+    pix_fmt: str = _setting("", "pixel format; empty keeps the source's")
+    provenance: str = _setting(
+        "auto", "marks on generated output", choices=("auto", "require", "none")
+    )
+    hdr: str = _setting("reject", "PQ and HLG input", choices=("reject", "passthrough"))
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How the run itself behaves."""
+
+    device: str = _setting("auto", "auto, cpu, cuda or cuda:N")
+    batch: int = _setting(16, "frames a batch", low=1, high=512)
+    seed: int = _setting(0, "seed of everything random", low=0)
+    strict: bool = _setting(False, "a face that fails ends the run (exit 1)")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of one run, complete, checked, immutable."""
+
+    task: str = _setting("reenact", "what the generator does", choices=TASKS)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    condition: ConditionSettings = field(default_factory=ConditionSettings)
+    faces: FaceSettings = field(default_factory=FaceSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
+    reconstruction: ReconstructionSettings = field(default_factory=ReconstructionSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+def preset_folder() -> Path:
+    """Where the shipped presets lie: in the package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "presets"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "presets"
+
+
+def declared() -> dict[str, dataclasses.Field[Any]]:
+    """Every setting by its dotted key, such as 'faces.period'."""
+    out: dict[str, dataclasses.Field[Any]] = {}
+    for section in dataclasses.fields(Settings):
+        factory = section.default_factory
+        if factory is dataclasses.MISSING:
+            out[section.name] = section
+            continue
+        for leaf in dataclasses.fields(factory):  # type: ignore[arg-type]
+            out[f"{section.name}.{leaf.name}"] = leaf
+    return out
+
+
+def flatten(settings: Settings) -> dict[str, Any]:
+    """The settings by dotted key."""
+    out: dict[str, Any] = {}
+    for key in declared():
+        value: Any = settings
+        for part in key.split("."):
+            value = getattr(value, part)
+        out[key] = value
+    return out
+
+
+def _kind(key: str) -> type:
+    owner: Any = Settings
+    *sections, leaf = key.split(".")
+    for section in sections:
+        owner = get_type_hints(owner)[section]
+    kind: type = get_type_hints(owner)[leaf]
+    return kind
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    about = declared()[key].metadata
+    kind = _kind(key)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise SettingsError(
+            f"{where}: {key} = {value!r} is not of type {kind.__name__}", hint=about["help"]
+        )
+    if about["choices"] and value not in about["choices"]:
+        raise SettingsError(
+            f"{where}: {key} = {value!r} is not allowed", hint=nearest(value, about["choices"])
+        )
+    low, high = about["low"], about["high"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise SettingsError(
+            f"{where}: {key} = {value} is out of range",
+            hint=f"{key} must lie in {low} .. {'any' if high is None else high}",
+        )
+    return value
+
+
+def _from_text(key: str, text: str, where: str) -> Any:
+    kind = _kind(key)
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if text.lower() not in words:
+            raise SettingsError(f"{where}: {key} = {text!r} is not true or false")
+        return words[text.lower()]
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"{where}: {key} = {text!r} is not of type {kind.__name__}",
+            hint=declared()[key].metadata["help"],
+        ) from error
+
+
+def _require_known(key: str, where: str) -> None:
+    if key not in declared():
+        raise SettingsError(f"{where}: unknown key '{key}'", hint=nearest(key, declared()))
+
+
+def read_preset(path: Path) -> dict[str, Any]:
+    """Read a preset into dotted keys, each checked.
+
+    Raises:
+        SettingsError: unreadable, not TOML, an unknown key or a value out of range.
+    """
+    try:
+        held = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"preset {path}: {error.strerror}", hint="name an existing TOML file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"preset {path} is not TOML: {error}") from error
+    flat: dict[str, Any] = {}
+    for name, value in held.items():
+        entries = value.items() if isinstance(value, Mapping) else [(None, value)]
+        for leaf, leaf_value in entries:
+            key = name if leaf is None else f"{name}.{leaf}"
+            _require_known(key, str(path))
+            flat[key] = _checked(key, leaf_value, str(path))
+    return flat
+
+
+def build(values: Mapping[str, Any]) -> Settings:
+    """Settings from dotted keys; what is not named keeps its default."""
+    out = Settings()
+    for key, value in values.items():
+        *sections, leaf = key.split(".")
+        if sections:
+            section = dataclasses.replace(getattr(out, sections[0]), **{leaf: value})
+            out = dataclasses.replace(out, **{sections[0]: section})
+        else:
+            out = dataclasses.replace(out, **{leaf: value})
+    return out
+
+
+def load_settings(
+    *,
+    task: str | None,
+    preset: Path | None = None,
+    overrides: Iterable[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The complete settings of a run: task's preset < user's preset < `--set` < flags.
+
+    Args:
+        task: one of `TASKS`, or None to take it from the preset.
+        preset: the user's own TOML file.
+        overrides: `key=value` texts, dotted keys.
+        flags: dotted keys given as flags of their own; None values are ignored.
+
+    Raises:
+        SettingsError: anything unknown, out of range, or a preset for another task.
+    """
+    user = read_preset(preset) if preset else {}
+    if task and preset and user.get("task", task) != task:
+        raise SettingsError(
+            f"--task {task} and preset {preset} (task = '{user['task']}') disagree",
+            hint="drop one of the two",
+        )
+    chosen = task or user.get("task") or "reenact"
+    if chosen not in TASKS:
+        raise SettingsError(f"unknown task '{chosen}'", hint=nearest(chosen, TASKS))
+    values = read_preset(preset_folder() / f"{chosen}.toml") | user | {"task": chosen}
+    for text in overrides:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise SettingsError(f"--set '{text}' has no '='", hint="write --set key=value")
+        _require_known(key, "--set")
+        values[key] = _checked(key, _from_text(key, value, "--set"), "--set")
+    for key, flag in (flags or {}).items():
+        if flag is not None:
+            values[key] = _checked(key, flag, "flag")
+    return build(values)
