@@ -103,10 +103,10 @@ class Interrupted(MagdrError):
         self.exit_code = 128 + signal_number
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
+def nearest(word: object, allowed: Iterable[str]) -> str:
     """A hint that names the closest allowed word, or all of them when none is close."""
     options = sorted(allowed)
-    close = get_close_matches(word, options, n=1, cutoff=0.5)
+    close = get_close_matches(str(word), options, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"
     return f"allowed: {', '.join(options)}"
