@@ -59,7 +59,8 @@ def _blur(image: Tensor, window: Tensor) -> Tensor:
     row = window[None, None, None, :].expand(channels, 1, 1, -1)
     padded = F.pad(image, (reach, reach, reach, reach), mode="replicate")
     across = F.conv2d(padded, row, groups=channels)
-    return F.conv2d(across, row.transpose(2, 3), groups=channels)
+    out: Tensor = F.conv2d(across, row.transpose(2, 3), groups=channels)
+    return out
 
 
 def ssim_map(u: Tensor, v: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def ssim_map(u: Tensor, v: Tensor) -> Tensor:
     window = _window(u)
     count = u.shape[0]
     stacked = _blur(torch.cat([u, v, u * u, v * v, u * v]), window)
-    mean_u, mean_v, uu, vv, uv = stacked.split(count)
+    mean_u, mean_v, uu, vv, uv = torch.split(stacked, count)
     var_u, var_v, cov = uu - mean_u**2, vv - mean_v**2, uv - mean_u * mean_v
     c1, c2 = 0.01**2, 0.03**2
     top = (2 * mean_u * mean_v + c1) * (2 * cov + c2)
@@ -87,7 +88,7 @@ def cosine(u: Tensor, v: Tensor, masks: Tensor | None = None) -> Tensor:
     """One minus the cosine of features (F, C, h, w) at each place; masks reduced to h x w."""
     similarity = F.cosine_similarity(u, v, dim=1)[:, None]
     if masks is not None and masks.shape[-2:] != u.shape[-2:]:
-        masks = F.adaptive_avg_pool2d(masks, u.shape[-2:])
+        masks = F.adaptive_avg_pool2d(masks, (u.shape[-2], u.shape[-1]))
     return 1 - masked_mean(similarity, masks)
 
 

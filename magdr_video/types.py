@@ -105,7 +105,7 @@ class Faces:
     boxes: NDArray[np.float32]
     """(F, 4) x0 y0 x1 y1 in frame pixels."""
     landmarks: NDArray[np.float32]
-    """(F, 5, 2) x y in frame pixels: left and right eye, nose, left and right mouth corner, as seen."""
+    """(F, 5, 2) x y in frame pixels: two eyes, nose, two mouth corners, image left to right."""
     scores: NDArray[np.float32]
     """(F,) detector confidence in [0, 1]; of the track where the face was filled in."""
     track: NDArray[np.int64]
