@@ -152,7 +152,8 @@ def jpeg(images: Tensor, *, quality: float) -> Tensor:
 def bit_depth(images: Tensor, *, bits: float) -> Tensor:
     """Quantise to 2^bits levels."""
     levels = 2 ** int(bits) - 1
-    return (images * levels).round() / levels
+    out: Tensor = (images * levels).round() / levels
+    return out
 
 
 def down_up(images: Tensor, *, scale: float) -> Tensor:
