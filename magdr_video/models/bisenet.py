@@ -40,6 +40,7 @@ class ConvNormReLU(nn.Module):
         self.bn = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, inputs, h, w) to (F, outputs, h, w)."""
         return F.relu(self.bn(self.conv(x)))
 
 
@@ -58,6 +59,7 @@ class BasicBlock(nn.Module):
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, inputs, h, w) to (F, outputs, h / stride, w / stride)."""
         kept = x if self.downsample is None else self.downsample(x)
         out = F.relu(self.bn1(self.conv1(x)))
         return F.relu(kept + self.bn2(self.conv2(out)))
@@ -80,6 +82,7 @@ class ResNet18(nn.Module):
         return nn.Sequential(BasicBlock(inputs, outputs, stride), BasicBlock(outputs, outputs, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(F, 3, H, W) to features of 2, 4 and 8 times the width, at 1/8, 1/16 and 1/32."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         eighth = self.layer2(self.layer1(x))
         sixteenth = self.layer3(eighth)
@@ -96,6 +99,7 @@ class AttentionRefinement(nn.Module):
         self.bn_atten = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, inputs, h, w) to (F, outputs, h, w)."""
         x = self.conv(x)
         mean = x.mean(dim=(2, 3), keepdim=True)
         out: Tensor = x * torch.sigmoid(self.bn_atten(self.conv_atten(mean)))
@@ -135,6 +139,7 @@ class FeatureFusion(nn.Module):
         self.conv2 = nn.Conv2d(width, 4 * width, 1, bias=False)
 
     def forward(self, plain: Tensor, refined: Tensor) -> Tensor:
+        """Two of (F, 2 width, h, w) to (F, 4 width, h, w)."""
         x = self.convblk(torch.cat([plain, refined], dim=1))
         attention = F.relu(self.conv1(x.mean(dim=(2, 3), keepdim=True)))
         out: Tensor = x + x * torch.sigmoid(self.conv2(attention))
@@ -150,6 +155,7 @@ class ClassHead(nn.Module):
         self.conv_out = nn.Conv2d(middle, classes, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, inputs, h, w) to logits (F, classes, h, w)."""
         out: Tensor = self.conv_out(self.conv(x))
         return out
 

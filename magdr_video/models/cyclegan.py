@@ -34,6 +34,7 @@ class ReflectBlock(nn.Module):
         self.conv_block = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, C, h, w) to the same."""
         out: Tensor = x + self.conv_block(x)
         return out
 

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from magdr_video.models.conditions import ACTION_UNITS as ACTION_UNITS
 from magdr_video.models.trunk import blend_by_attention, spread_condition, trunk_layers
-
-ACTION_UNITS = (
-    "AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12",
-    "AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26", "AU45",
-)  # fmt: skip
-"""The 17 units in OpenFace's column order, the order of every public checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ def _as_bias_layout(layers: list[nn.Module]) -> list[nn.Module]:
         elif isinstance(layer, nn.ReLU):
             out.append(layer)
         else:
-            out.append(_BiasBlock(layer.main[0].in_channels))  # type: ignore[union-attr,index,arg-type]
+            out.append(_BiasBlock(layer.main[0].in_channels))  # type: ignore[union-attr,index]
     return out
 
 

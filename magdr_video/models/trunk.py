@@ -43,6 +43,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, C, h, w) to the same."""
         out: Tensor = x + self.main(x)
         return out
 
@@ -71,7 +72,7 @@ def trunk_layers(inputs: int, width: int, blocks: int) -> list[nn.Module]:
 
 
 def spread_condition(images: Tensor, condition: Tensor) -> Tensor:
-    """Concatenate a condition (F, C), constant over the image, after the channels of (F, 3, S, S)."""
+    """Append a condition (F, C), constant over the image, to the channels of (F, 3, S, S)."""
     height, width = images.shape[-2:]
     planes = condition.to(images.dtype)[:, :, None, None].expand(-1, -1, height, width)
     return torch.cat([images, planes], dim=1)

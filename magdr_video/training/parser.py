@@ -87,7 +87,7 @@ class ParserTraining:
     def __init__(self, recipe: ParserRecipe, train: ParsedFaces, held_out: ParsedFaces) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.train, self.held_out = recipe, train, held_out
-        self.net = BiSeNet(width=recipe.width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = BiSeNet(width=recipe.width).to(memory_format=torch.channels_last)
         self.average = BiSeNet(width=recipe.width).eval()
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
@@ -131,8 +131,11 @@ class ParserTraining:
 
     def state(self) -> dict[str, Any]:
         """Network, its running average and the optimiser."""
-        parts = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
-        return {name: part.state_dict() for name, part in parts.items()}
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""

@@ -108,9 +108,10 @@ def _warp(image: Array, turn: Array, shift: Array, size: int, interpolation: int
     scaled = turn * size / image.shape[0]
     offset = (size - 1) / 2 + shift * size - scaled @ np.full(2, (image.shape[0] - 1) / 2)
     affine = np.concatenate([scaled, offset[:, None]], axis=1)
-    return cv2.warpAffine(
+    out: Array = cv2.warpAffine(
         image, affine, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE
     )
+    return out
 
 
 def _tint(image: Array, rng: np.random.Generator) -> Array:

@@ -1,0 +1,214 @@
+"""Finds, checks and loads weights: the shipped ones, the user's own, and any file.
+
+Looking (`find`, `list_models`, `verify`) reads only the header of a safetensors file and loads no
+torch; `load` and `import_checkpoint` do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magdr_video.errors import OutputError, SettingsError, WeightsError, nearest
+from magdr_video.models.manifest import (
+    SHIPPED,
+    read_manifest,
+    sha256,
+    user_folder,
+    write_manifest,
+)
+from magdr_video.models.record import ALIGNMENTS, ModelRecord, read_bytes, record_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether one file is what its manifest says."""
+
+    record_name: str
+    path: Path
+    ok: bool
+    problem: str = ""
+
+
+def _named() -> dict[str, Path]:
+    """Every name that can be given, the shipped ones first; a user's file cannot hide them."""
+    out: dict[str, Path] = {}
+    for folder in (SHIPPED, user_folder()):
+        paths = sorted(p for p in folder.glob("*") if p.suffix in SUFFIXES and p.is_file())
+        for path in paths:
+            out.setdefault(path.stem, path)
+    return out
+
+
+def _locate(name_or_path: str | Path) -> tuple[str, Path]:
+    named = _named()
+    text = str(name_or_path)
+    if isinstance(name_or_path, str) and text in named:
+        return text, named[text]
+    path = Path(name_or_path).expanduser()
+    if path.suffix in SUFFIXES or len(path.parts) > 1:
+        if path.is_file():
+            return path.stem, path
+        raise WeightsError(f"{path} is not there", hint="give the file of a checkpoint")
+    raise WeightsError(
+        f"no weights are named '{text}'",
+        hint=nearest(text, named) + f" Own weights lie in {user_folder()}.",
+    )
+
+
+def find(name_or_path: str | Path) -> ModelRecord:
+    """The record of named weights, or of a checkpoint's file.
+
+    Raises:
+        WeightsError: nothing has that name, or the file is no weights that we know.
+    """
+    name, path = _locate(name_or_path)
+    return record_of(path, name, shipped=path.parent == SHIPPED)
+
+
+def list_models() -> list[ModelRecord]:
+    """All named weights, shipped ones first. Files that cannot be read are left to `verify`."""
+    out = []
+    for name, path in _named().items():
+        try:
+            out.append(record_of(path, name, shipped=path.parent == SHIPPED))
+        except WeightsError:
+            continue
+    return out
+
+
+def _require_recorded(record: ModelRecord) -> None:
+    """Refuse weights whose sum differs from the manifest beside them.
+
+    Every shipped file must be recorded; a file that the user put into a folder by hand need not.
+    """
+    recorded = read_manifest(record.path.parent).get(record.path.stem)
+    if recorded == record.sha256 or (recorded is None and not record.shipped):
+        return
+    raise WeightsError(
+        f"{record.path} has SHA-256 {record.sha256}, the manifest says {recorded or 'nothing'}",
+        hint="the file is damaged or was changed: install the package, or import the file, anew",
+    )
+
+
+def verify() -> list[Check]:
+    """Check every named file, and every name in the manifests, without loading torch."""
+    checks = []
+    named = _named()
+    for name, path in named.items():
+        try:
+            _require_recorded(record_of(path, name, shipped=path.parent == SHIPPED))
+        except WeightsError as error:
+            checks.append(Check(name, path, ok=False, problem=str(error)))
+        else:
+            checks.append(Check(name, path, ok=True))
+    for folder in (SHIPPED, user_folder()):
+        for name in sorted(set(read_manifest(folder)) - set(named)):
+            problem = f"{folder / name}.safetensors is recorded but not there"
+            checks.append(Check(name, folder / f"{name}.safetensors", ok=False, problem=problem))
+    return checks
+
+
+def load(model: str | Path | ModelRecord, device: torch.device | str = "cpu") -> nn.Module:
+    """The network, strictly loaded, float32, in `eval()`, on the device, without gradients.
+
+    Raises:
+        WeightsError: not found, damaged, not as recorded, or not of the shape it should have.
+    """
+    from magdr_video.models.checkpoint import assemble, canonical_tensors, read_tensors
+
+    record = model if isinstance(model, ModelRecord) else find(model)
+    _require_recorded(record)
+    data = read_bytes(record.path)
+    if sha256(data) != record.sha256:
+        raise WeightsError(f"{record.path} changed while it was being loaded")
+    tensors = canonical_tensors(read_tensors(data, record.path))
+    module = assemble(tensors, where=str(record.path), claimed=record.architecture)
+    return module.requires_grad_(False).to(device)
+
+
+def import_checkpoint(
+    path: Path,
+    name: str,
+    *,
+    size: int | None = None,
+    alignment: str | None = None,
+    licence: str = "",
+    overwrite: bool = False,
+) -> ModelRecord:
+    """Bring a public checkpoint into the user's folder, as safetensors with a recorded sum.
+
+    Args:
+        path: `.pth`, `.ckpt`, `.pt` or `.safetensors` in any known layout.
+        name: by which it is found from now on.
+        size: side of its crops, where it is not the layout's usual one (StarGAN at 256, say).
+        alignment: one of `ALIGNMENTS`, where it is not the layout's usual one.
+        licence: what its authors allow; shown by `models list`.
+
+    Raises:
+        WeightsError: the file cannot be read or fits no known network.
+        SettingsError: the name, size or alignment is not allowed.
+        OutputError: the name is taken, or the folder cannot be written.
+    """
+    from safetensors.torch import save
+
+    from magdr_video.models.checkpoint import assemble, canonical_tensors, read_tensors
+
+    target = _import_target(name, overwrite=overwrite)
+    _check_facts(size, alignment)
+    source = find(path)
+    data = read_bytes(source.path)
+    tensors = canonical_tensors(read_tensors(data, source.path))
+    module = assemble(tensors, where=str(path), claimed=source.architecture)
+    facts = {
+        "name": name,
+        "architecture": source.architecture,
+        "layout": source.layout,
+        "size": str(size or source.size),
+        "alignment": alignment or source.alignment,
+        "condition": json.dumps(source.conditions),
+        "direction": source.direction,
+        "task": source.task,
+        "data": source.data,
+        "licence": licence or source.licence,
+        "recipe": f"imported from {source.path.name}, SHA-256 {source.sha256}",
+    }
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_suffix(".part")
+        part.write_bytes(save(dict(module.state_dict()), metadata=facts))
+        part.replace(target)
+        write_manifest(target.parent, only=name)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror}") from error
+    return find(name)
+
+
+def _import_target(name: str, *, overwrite: bool) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise SettingsError(
+            f"'{name}' cannot be a name", hint="use letters, digits, hyphens and underscores"
+        )
+    taken = _named().get(name)
+    target = user_folder() / f"{name}.safetensors"
+    if taken is not None and (taken != target or not overwrite):
+        raise OutputError(f"'{name}' is taken by {taken}", hint="choose another name")
+    return target
+
+
+def _check_facts(size: int | None, alignment: str | None) -> None:
+    if size is not None and (size < 32 or size % 4):
+        raise SettingsError(f"size {size} is not allowed", hint="give a multiple of 4 from 32 up")
+    if alignment is not None and alignment not in ALIGNMENTS:
+        raise SettingsError(
+            f"alignment '{alignment}' is not known", hint=nearest(alignment, ALIGNMENTS)
+        )
