@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from magdr_video.models.bisenet import CLASSES, BiSeNet, normalise
+from magdr_video.models.zoo import find, load
 from magdr_video.training.faces_data import Array
 from magdr_video.training.parser_faces import MERGED, load_parsed
 
@@ -106,14 +107,12 @@ def evaluate(net: BiSeNet, *, data: Path, size: int) -> dict[str, dict[str, floa
 
 def main() -> None:
     """`python -m magdr_video.training.parser_scores --data DATA [--weights NAME]`."""
-    from magdr_video.models import zoo
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", default="bisenet-compact")
     given = parser.parse_args()
-    record = zoo.find(given.weights)
-    net = zoo.load(record, torch.device("cpu"))
+    record = find(given.weights)
+    net = load(record, torch.device("cpu"))
     if not isinstance(net, BiSeNet):
         raise SystemExit(f"{given.weights} is no parser of {len(CLASSES)} classes")
     for title, scores in evaluate(net, data=given.data, size=record.size).items():

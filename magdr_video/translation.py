@@ -1,0 +1,169 @@
+"""One call over the three generators: crops and a condition to translated crops.
+
+Values between rooms are in [0, 1]; the generators work in [-1, 1], and this is where the two
+meet. Gradients flow through, because attacks need them: callers that do not, switch them off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from magdr_video.errors import SettingsError
+from magdr_video.models.conditions import condition_for_edit, condition_for_expression
+from magdr_video.models.record import ModelRecord
+from magdr_video.models.trunk import blend_by_attention, from_model_range, to_model_range
+from magdr_video.models.zoo import find, list_models, load
+
+GENERATOR_TASKS = ("edit", "reenact", "replace")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What one pass through a generator gives."""
+
+    images: Tensor
+    """(F, 3, S, S) in [0, 1]."""
+    attention: Tensor | None
+    """(F, 1, S, S) in [0, 1]; 1 keeps the input pixel. None where the network has no such head."""
+
+
+class Translator:
+    """A generator with the facts that its callers need.
+
+    Attributes:
+        record: what is known of its weights: size, alignment, names of its condition.
+        module: the network, in [-1, 1].
+        passes: faces translated so far, drafts and proxies included.
+    """
+
+    def __init__(self, record: ModelRecord, module: nn.Module) -> None:
+        """Wrap a loaded network.
+
+        Raises:
+            SettingsError: the weights are no generator's.
+        """
+        if record.task not in GENERATOR_TASKS:
+            raise SettingsError(
+                f"'{record.name}' is for the task {record.task}, expected a generator",
+                hint=f"generators are for {', '.join(GENERATOR_TASKS)}",
+            )
+        self.record = record
+        self.module = module
+        self.passes = 0
+
+    @property
+    def has_attention(self) -> bool:
+        """True when the network tells which pixels it keeps."""
+        return self.record.architecture == "ganimation" or self.record.layout == "attention"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.module.parameters()).device
+
+    def condition(self, values: Sequence[float] | Tensor, faces: int) -> Tensor:
+        """One condition for every face: (C,) or (F, C) to (F, C) on the network's device."""
+        given = torch.as_tensor(values, dtype=torch.float32, device=self.device)
+        return given.expand(faces, -1) if given.ndim == 1 else given
+
+    def draft(self, crops: Tensor, condition: Tensor) -> Draft:
+        """Translation and attention of one pass.
+
+        Args:
+            crops: (F, 3, S, S) float32 in [0, 1]; S a multiple of 4, any F, also 0.
+            condition: (F, C), as `condition` makes it.
+
+        Raises:
+            ValueError: the shapes do not fit each other or the network.
+        """
+        self._check(crops, condition)
+        if len(crops) == 0:
+            return Draft(crops, crops[:, :1] if self.has_attention else None)
+        self.passes += len(crops)
+        images = to_model_range(crops)
+        if not self.has_attention:
+            return Draft(from_model_range(self.module(images, condition)), None)
+        heads = cast(Any, self.module).heads
+        attention, colour = heads(images, condition)
+        return Draft(from_model_range(blend_by_attention(images, attention, colour)), attention)
+
+    def translate(self, crops: Tensor, condition: Tensor) -> Tensor:
+        """Translated crops (F, 3, S, S) in [0, 1]; arguments and errors as of `draft`."""
+        return self.draft(crops, condition).images
+
+    __call__ = translate
+
+    def attention(self, crops: Tensor, condition: Tensor) -> Tensor | None:
+        """The pixels that are kept, (F, 1, S, S) in [0, 1]; None without such a head."""
+        return self.draft(crops, condition).attention if self.has_attention else None
+
+    def features(self, crops: Tensor, condition: Tensor) -> Tensor:
+        """Output of the last residual block, (F, 4 width, S/4, S/4): Phi of METHOD 5.1."""
+        self._check(crops, condition)
+        self.passes += len(crops)
+        out: Tensor = cast(Any, self.module).features(to_model_range(crops), condition)
+        return out
+
+    def _check(self, crops: Tensor, condition: Tensor) -> None:
+        faces, wanted = crops.shape[0], (crops.shape[0], len(self.record.conditions))
+        square = crops.ndim == 4 and crops.shape[1] == 3 and crops.shape[2] == crops.shape[3]
+        if not square or crops.shape[2] % 4:
+            raise ValueError(
+                f"crops have shape {tuple(crops.shape)}, expected ({faces}, 3, S, S), S % 4 = 0"
+            )
+        if tuple(condition.shape) != wanted:
+            raise ValueError(f"condition has shape {tuple(condition.shape)}, expected {wanted}")
+
+
+def load_translator(name_or_path: str, device: torch.device | str = "cpu") -> Translator:
+    """The named generator, ready to translate.
+
+    Raises:
+        WeightsError: not found, damaged, or not as recorded.
+        SettingsError: the weights are no generator's.
+    """
+    record = find(name_or_path)
+    return Translator(record, load(record, device))
+
+
+def condition_values(
+    record: ModelRecord, *, attributes: str = "", expression: str = "", strength: float = 1.0
+) -> tuple[float, ...]:
+    """What the settings ask of a generator, (C,): attributes of `edit`, expression of `reenact`.
+
+    Raises:
+        SettingsError: a name is unknown, or nothing was asked of a generator that needs it.
+    """
+    if record.task == "replace":
+        return ()
+    if record.task == "edit":
+        if not attributes:
+            raise SettingsError("edit needs attributes", hint="such as Blond_Hair,Young")
+        return condition_for_edit(attributes, attributes=record.conditions)
+    if not expression:
+        raise SettingsError("reenact needs an expression", hint="such as happy or AU12=0.8")
+    return condition_for_expression(expression, strength=strength, units=record.conditions)
+
+
+def for_direction(record: ModelRecord, direction: str) -> ModelRecord:
+    """The CycleGAN that goes in a direction: the record itself, or its counterpart.
+
+    Counterparts are named alike but for the last letters: `NAME-ab` and `NAME-ba`.
+
+    Raises:
+        SettingsError: the direction is neither AB nor BA, or has no weights.
+    """
+    if direction not in ("AB", "BA"):
+        raise SettingsError(f"'{direction}' is no direction", hint="allowed: AB, BA")
+    if record.direction == direction:
+        return record
+    wanted = record.name[: -len("-ab")] + f"-{direction.lower()}"
+    for other in list_models():
+        if other.name == wanted and other.direction == direction:
+            return other
+    raise SettingsError(f"there are no weights '{wanted}' for the direction {direction}")
