@@ -103,12 +103,23 @@ def matrix_by_height(height: int) -> str:
 
 
 def best_video(container: InputContainer) -> VideoStream | None:
-    """FFmpeg's choice of the video stream; a cover picture only if there is nothing else."""
-    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    best = container.streams.best("video")
-    if isinstance(best, VideoStream) and (best in films or not films):
-        return best
-    return films[0] if films else None
+    """The video stream to read: one marked as default, then the largest, then the first.
+
+    The rule of the ffmpeg command. It sees only what a copy keeps, so that the stream chosen in an
+    input is the one chosen in our output. A cover picture counts only where nothing else is.
+    """
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, int]:
+        size = stream.codec_context.width * stream.codec_context.height
+        given = stream.disposition
+        return (
+            not given & Disposition.attached_pic,
+            bool(given & Disposition.default),
+            size,
+        )
+
+    known = [stream for stream in container.streams.video if stream.codec_context is not None]
+    return max(known, key=rank, default=None)
 
 
 def describe(

@@ -27,6 +27,8 @@ ODD_SIZES = ("libvpx", "libvpx-vp9", "libaom-av1", "ffv1", "huffyuv", "ffvhuff",
 HAS_PRESET = ("libx264", "libx265", "libsvtav1", "nvenc", "qsv")
 CRF_OPTION = {"nvenc": "cq", "qsv": "global_quality", "vaapi": "qp", "amf": "qp_i"}
 CRF = 18
+RATE_OPTIONS = {"b", "qp", "cq", "global_quality", "lossless"}
+"""Options of the user that replace our constant quality."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,8 @@ def _options(name: str, choice: EncoderChoice) -> dict[str, str]:
     """The encoder's options: quality, speed, then the user's own, which win."""
     quality = next((o for part, o in CRF_OPTION.items() if part in name), "crf")
     has_quality = quality != "crf" or name.startswith("lib")
+    if choice.crf is None and RATE_OPTIONS & choice.options.keys():
+        has_quality = False
     options = {quality: str(CRF if choice.crf is None else choice.crf)} if has_quality else {}
     if choice.preset is not None and any(part in name for part in HAS_PRESET):
         options["preset"] = choice.preset

@@ -110,13 +110,9 @@ class ClipReader:
         stream = best_video(opened)
         if stream is None:
             raise InputError(
-                f"{self._path} has no video stream, only: "
+                f"{self._path} has no video stream that can be decoded, only: "
                 + (", ".join(s.type for s in opened.streams) or "nothing"),
                 hint="name a file with a picture",
-            )
-        if stream.codec_context is None:
-            raise InputError(
-                f"the video codec of {self._path} is unknown", hint="convert it with ffmpeg first"
             )
         stream.codec_context.thread_type = av.codec.context.ThreadType.AUTO
         frames = self._decode(opened, stream)

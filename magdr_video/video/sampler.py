@@ -1,0 +1,102 @@
+"""Random access to frames, for calibration and training; never for the frame loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magdr_video.errors import InputError
+from magdr_video.types import FrameBatch
+from magdr_video.video.clip_info import ClipInfo
+from magdr_video.video.colour import batch_to_rgb
+from magdr_video.video.reader import ClipReader, probe
+
+
+def sample_frames(path: Path | str, which: Sequence[int] | int) -> NDArray[np.uint8]:
+    """Some frames of a clip, upright.
+
+    decord seeks, which is quick in long clips; but it always converts by BT.601 limited range,
+    8 bits, so it is used only where that is the clip's own colour. All other clips, and those that
+    decord cannot read (it has no AV1 decoder), are decoded from the start by PyAV.
+
+    Args:
+        path: the file.
+        which: indices of frames, any order, repeats allowed; or a number of frames to spread
+            evenly over the clip.
+
+    Returns:
+        (N, H, W, 3) uint8 RGB, in the order asked for.
+
+    Raises:
+        InputError: as `ClipReader`, or an index lies beyond the last frame.
+        ValueError: a negative index or a count below 1.
+    """
+    if isinstance(which, int):
+        if which < 1:
+            raise ValueError(f"{which} frames asked for, at least 1 allowed")
+    elif min(which, default=0) < 0:
+        raise ValueError(f"index {min(which)} is negative")
+    info = probe(path)
+    found = _by_decord(Path(path), which) if _suits_decord(info) else None
+    return _by_decoding(Path(path), which) if found is None else found
+
+
+def spread(count: int, total: int) -> list[int]:
+    """Indices of `count` frames in the middles of equal parts of a clip of `total` frames."""
+    return [min(total - 1, int((k + 0.5) * total / count)) for k in range(count)]
+
+
+def _suits_decord(info: ClipInfo) -> bool:
+    own_colour = info.colour.matrix == "bt601" and not info.colour.full_range
+    # Turned or anamorphic clips are left to the reader, whose rules the tests hold.
+    return own_colour and info.bits == 8 and not info.rotation and info.codec != "libdav1d"
+
+
+def _by_decord(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8] | None:
+    """By seeking; None where decord is absent, cannot read the clip, or counts differently."""
+    try:
+        import decord
+    except (ImportError, OSError):
+        return None
+    try:
+        video = decord.VideoReader(str(path.absolute()), ctx=decord.cpu(0), num_threads=1)
+        wanted = spread(which, len(video)) if isinstance(which, int) else list(which)
+        if max(wanted, default=0) >= len(video):
+            return None
+        frames: NDArray[np.uint8] = video.get_batch(wanted).asnumpy()
+    except (decord.DECORDError, IndexError):
+        return None
+    return frames
+
+
+def _by_decoding(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8]:
+    """By decoding from the start; a count needs a first pass, since containers' counts may lie."""
+    wanted = spread(which, _count(path)) if isinstance(which, int) else list(which)
+    with ClipReader(path, batch=1) as reader:
+        height, width = reader.info.height, reader.info.width
+        frames = np.zeros((len(wanted), height, width, 3), np.uint8)
+        last = max(wanted, default=-1)
+        seen = -1
+        for batch in reader:
+            seen = batch.first_index
+            _place(batch, [k for k, index in enumerate(wanted) if index == seen], frames)
+            if seen >= last:
+                break
+    if last > seen:
+        raise InputError(
+            f"frame {last} of {path} asked for, its last is {seen}", hint="ask for fewer frames"
+        )
+    return frames
+
+
+def _place(batch: FrameBatch, slots: list[int], frames: NDArray[np.uint8]) -> None:
+    if slots:
+        frames[slots] = batch_to_rgb(batch, batch.height, batch.width)[0]
+
+
+def _count(path: Path) -> int:
+    with ClipReader(path) as reader:
+        return sum(len(batch) for batch in reader)
