@@ -1,0 +1,185 @@
+"""The stages as one loop; files, threads and progress live around it.
+
+`Stages` is a frozen value of callables with typed ends; tests swap any of them for a fake. A
+stage that reuses work between frames keeps its own state; the loop does not know.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from magdr_video.errors import MagdrError, RuntimeFailure
+from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Crops of the batches before and after, for stages that look along a track."""
+
+    before: FaceCrops | None
+    """Crops of the preceding batch."""
+    before_first: int
+    """Index in the clip of its first frame."""
+    after: FaceCrops | None
+    """Crops of the following batch; None at the end of the clip."""
+    after_first: int
+    """Index in the clip of its first frame."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What happens to a clip's faces, in order."""
+
+    find_faces: Callable[[Iterable[FrameBatch]], Iterator[tuple[FrameBatch, Faces]]]
+    align: Callable[[FrameBatch, Faces], FaceCrops]
+    parse: Callable[[FrameBatch, FaceCrops], Masks]
+    condition: Callable[[FrameBatch, FaceCrops], Tensor]
+    inspect: Callable[[FrameBatch, FaceCrops, Masks, Tensor], Verdict]
+    reconstruct: Callable[[FrameBatch, FaceCrops, Masks, Tensor, Verdict, Neighbours], Tensor]
+    translate: Callable[[Tensor, Tensor, Verdict], Tensor]
+    paste: Callable[[FrameBatch, FaceCrops, Tensor, Masks], FrameBatch]
+
+
+class Clock:
+    """Adds up the seconds that each stage is at work, into a report."""
+
+    def __init__(self, report: RunReport) -> None:
+        self.report = report
+
+    @contextmanager
+    def running(self, stage: str) -> Iterator[None]:
+        """Count the time spent inside under `stage`."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.report.seconds[stage] = self.report.seconds.get(stage, 0.0) + spent
+
+    def iterate(self, stage: str, items: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
+        """Pass items through and count the time spent waiting for them."""
+        iterator = iter(items)
+        while True:
+            with self.running(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+
+Aligned = tuple[FrameBatch, FaceCrops]
+
+
+def with_neighbours(items: Iterable[Aligned]) -> Iterator[tuple[FrameBatch, FaceCrops, Neighbours]]:
+    """Hold one batch back, so that each is seen with the crops of the batches around it."""
+    before: Aligned | None = None
+    current: Aligned | None = None
+    for following in items:
+        if current is not None:
+            yield (*current, _around(before, following))
+            before = current
+        current = following
+    if current is not None:
+        yield (*current, _around(before, None))
+
+
+def _around(before: Aligned | None, after: Aligned | None) -> Neighbours:
+    return Neighbours(
+        before=before[1] if before else None,
+        before_first=before[0].first_index if before else 0,
+        after=after[1] if after else None,
+        after_first=after[0].first_index if after else 0,
+    )
+
+
+def run(
+    batches: Iterable[FrameBatch], stages: Stages, report: RunReport, *, strict: bool = False
+) -> Iterator[FrameBatch]:
+    """Translate a clip, batch by batch, in order; every frame comes out once.
+
+    A batch whose face stages fail is passed through unchanged, counted and reported.
+
+    Args:
+        report: counters are added to it while the clip runs.
+        strict: raise instead of passing a failed batch through.
+
+    Raises:
+        RuntimeFailure: a stage failed and `strict` is set.
+    """
+    clock = Clock(report)
+    found = stages.find_faces(clock.iterate("decode", batches))
+    for batch, crops, around in with_neighbours(_aligned(found, stages, clock)):
+        report.frames_in += len(batch)
+        report.faces += len(crops)
+        report.frames_without_face += len(batch) - len(np.unique(crops.faces.frame))
+        yield _translate_batch(batch, crops, around, stages, report, clock, strict)
+
+
+def _aligned(
+    found: Iterator[tuple[FrameBatch, Faces]], stages: Stages, clock: Clock
+) -> Iterator[Aligned]:
+    while True:
+        # Finding pulls frames from the decoder; that time is counted as decoding as well.
+        with clock.running("find faces and decode"):
+            item = next(found, None)
+        if item is None:
+            return
+        batch, faces = item
+        with clock.running("align"):
+            crops = stages.align(batch, faces)
+        yield batch, crops
+
+
+def _translate_batch(
+    batch: FrameBatch,
+    crops: FaceCrops,
+    around: Neighbours,
+    stages: Stages,
+    report: RunReport,
+    clock: Clock,
+    strict: bool,
+) -> FrameBatch:
+    if len(crops) == 0:
+        return batch
+    try:
+        with clock.running("parse"):
+            masks = stages.parse(batch, crops)
+        with clock.running("condition"):
+            condition = stages.condition(batch, crops)
+        with clock.running("inspect"):
+            verdict = stages.inspect(batch, crops, masks, condition)
+        with clock.running("reconstruct"):
+            restored = stages.reconstruct(batch, crops, masks, condition, verdict, around)
+        with clock.running("translate"):
+            translated = stages.translate(restored, condition, verdict)
+        with clock.running("paste"):
+            return stages.paste(batch, crops, translated, masks)
+    except MagdrError:
+        raise
+    except Exception as error:
+        if strict:
+            raise RuntimeFailure(f"frames from {batch.first_index}: {error}") from error
+        _pass_through(batch, error, report)
+        return batch
+
+
+def _pass_through(batch: FrameBatch, error: Exception, report: RunReport) -> None:
+    report.frames_passed_through += len(batch)
+    about = {
+        "first_frame": batch.first_index,
+        "frames": len(batch),
+        "pts": int(batch.pts[0]),
+        "message": f"{type(error).__name__}: {error}",
+    }
+    report.failures.append(about)
+
+
+def face_frames(batch: FrameBatch, crops: FaceCrops) -> Sequence[int]:
+    """Index in the clip of each face's frame, F numbers."""
+    return [batch.first_index + int(frame) for frame in crops.faces.frame]
