@@ -74,7 +74,7 @@ def _polygon(points: Array, size: int) -> Array:
     plane = np.zeros((size, size), np.uint8)
     # Four more bits of position: a mouth is a few pixels high.
     cv2.fillPoly(plane, [np.rint((points * size - 0.5) * 16).astype(np.int32)], 1, shift=4)
-    return plane.astype(np.float32)
+    return np.asarray(plane, dtype=np.float32)
 
 
 def face_mask(labels: Array, landmarks: Array, size: int) -> Array:
@@ -94,13 +94,14 @@ def face_mask(labels: Array, landmarks: Array, size: int) -> Array:
     if mouth_gap(landmarks) > _OPEN:
         hole = cv2.GaussianBlur(_polygon(landmarks[list(INNER_LIPS), :2], size), (0, 0), size / 200)
         soft = soft * (1 - hole)
-    return soft.astype(np.float32)
+    return np.asarray(soft, dtype=np.float32)
 
 
 def _low_band(lab: Array, mask: Array, sigma: float) -> Array:
     """Gaussian mean of Lab over the mask only (normalised convolution), (H, H, 3)."""
     weight = cv2.GaussianBlur(mask, (0, 0), sigma)[..., None]
-    return cv2.GaussianBlur(lab * mask[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)
+    total: Array = cv2.GaussianBlur(lab * mask[..., None], (0, 0), sigma)
+    return np.asarray(total / np.maximum(weight, 1e-3), dtype=np.float32)
 
 
 def put_on(image: Array, labels: Array, landmarks: Array, persona: Persona) -> Array:
@@ -127,4 +128,4 @@ def put_on(image: Array, labels: Array, landmarks: Array, persona: Persona) -> A
     painted = low_own + (new - low_new) * gain
     blended = own + mask[..., None] * (painted - own)
     out = cv2.cvtColor(blended.astype(np.float32), cv2.COLOR_LAB2RGB)
-    return (out.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(out.clip(0, 1) * 255 + 0.5, dtype=np.uint8)
