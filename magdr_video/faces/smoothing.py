@@ -1,0 +1,96 @@
+"""Landmarks without jitter: a One-Euro filter in face units, and the number that shows it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """Settings of the filter. Speeds are in face sizes a second, cut-offs in hertz."""
+
+    min_cutoff: float = 1.0
+    """Cut-off of a face at rest; lower is steadier."""
+    beta: float = 40.0
+    """Gain of the cut-off with speed; the lag of a moving face is at most 1 / (2 pi beta) of its
+    size, 0.4 % here."""
+    derivative_cutoff: float = 2.0
+    """Cut-off of the speed estimate."""
+
+    @staticmethod
+    def of_strength(strength: float) -> Smoothing | None:
+        """The default filter, `strength` times as slow; None (no filter) for 0."""
+        if strength <= 0:
+            return None
+        usual = Smoothing()
+        return Smoothing(usual.min_cutoff / strength, usual.beta / strength)
+
+
+class OneEuro:
+    """One-Euro filter (Casiez et al., CHI 2012) over P points that share one cut-off.
+
+    One cut-off for all points keeps the shape of the face: five points that lag by different
+    amounts would bend it.
+    """
+
+    def __init__(self, settings: Smoothing | None = None) -> None:
+        self._settings = settings or Smoothing()
+        self._value: NDArray[np.float64] | None = None
+        self._raw: NDArray[np.float64] | None = None
+        self._speed: NDArray[np.float64] | None = None
+
+    def step(
+        self, points: NDArray[np.floating], size: float, seconds: float
+    ) -> NDArray[np.float64]:
+        """Filter the next position.
+
+        Args:
+            points: (P, 2) in pixels.
+            size: size of the face in pixels, the unit of speed.
+            seconds: time since the previous call; clamped to at least 1 ms, because streams
+                with repeated timestamps exist.
+
+        Returns:
+            (P, 2) smoothed; the first call returns its input.
+        """
+        here = np.asarray(points, np.float64)
+        if self._value is None or self._raw is None or self._speed is None:
+            self._value, self._raw, self._speed = here, here, np.zeros_like(here)
+            return here
+        elapsed = max(seconds, 1e-3)
+        speed = (here - self._raw) / (max(size, 1.0) * elapsed)
+        gain = _gain(self._settings.derivative_cutoff, elapsed)
+        self._speed = self._speed + gain * (speed - self._speed)
+        self._raw = here
+        # the mean over the points cancels most of the detector's noise, which is not common
+        # to them, and leaves the motion of the head, which is; turning the head keeps its part
+        pace = float(np.linalg.norm(self._speed.mean(axis=0)))
+        turn = float(np.linalg.norm(self._speed - self._speed.mean(axis=0), axis=1).mean())
+        cutoff = self._settings.min_cutoff + self._settings.beta * (pace + 0.5 * turn)
+        self._value = self._value + _gain(cutoff, elapsed) * (here - self._value)
+        return self._value
+
+
+def _gain(cutoff: float, seconds: float) -> float:
+    return 1.0 / (1.0 + 1.0 / (2 * pi * cutoff * seconds))
+
+
+def jitter(landmarks: NDArray[np.floating]) -> float:
+    """Mean second difference of a track's landmarks over its eye distance.
+
+    Args:
+        landmarks: (T, 5, 2) of T successive frames of one track.
+
+    Returns:
+        A ratio, 0 for a still or evenly moving face; 0 when T < 3.
+    """
+    if len(landmarks) < 3:
+        return 0.0
+    points = np.asarray(landmarks, np.float64)
+    second = np.linalg.norm(np.diff(points, n=2, axis=0), axis=-1).mean()
+    eyes = np.linalg.norm(points[:, 1] - points[:, 0], axis=-1).mean()
+    return float(second / max(eyes, 1e-6))

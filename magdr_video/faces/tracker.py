@@ -1,0 +1,254 @@
+"""Faces of successive frames become tracks: detect now and then, look both ways, end at cuts."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from magdr_video.faces.detections import DetectFaces, Detections
+from magdr_video.faces.matching import assign, costs, doubtful
+from magdr_video.faces.selection import Entry, FaceChoice
+from magdr_video.faces.smoothing import Smoothing
+from magdr_video.faces.track import Sighting, Slot, Track
+from magdr_video.types import Faces, FrameBatch
+
+_LARGE_MOTION = 0.15
+"""Of the face's size between two detections; beyond it a straight line is too crude."""
+
+
+class FaceTracker:
+    """Finds the faces of a clip, batch by batch, with a bounded look-ahead.
+
+    Full detection runs on every `period`-th frame of a shot and on its first and last frame.
+    Where the faces of two such frames match one to one and moved little, the frames between
+    are interpolated; otherwise they are detected as well. A face that is missed is looked for
+    until `max_gap_seconds` have passed; found again, the gap is filled from both sides. A batch
+    is held back until all its faces are known: usually one batch, at most `look_ahead` frames
+    and a batch.
+
+    Args:
+        detect: `FaceDetector`, or anything that is called like it.
+        period: frames between full detections; 1 is the reference.
+        max_gap_seconds: longest gap that is filled inside a track.
+        which: 'all', 'largest' or 'index:N' (see `FaceChoice`).
+        aspect: width of a pixel over its height.
+        min_size: faces of a smaller box (square root of the area, frame pixels) are left out.
+        smoothing: the landmark filter; None leaves landmarks as detected.
+        look_ahead: most frames that a gap may hold back, whatever their duration.
+
+    Raises:
+        SettingsError: `which` names no face.
+    """
+
+    def __init__(
+        self,
+        detect: DetectFaces,
+        *,
+        period: int = 4,
+        max_gap_seconds: float = 1.0,
+        which: str = "all",
+        aspect: float = 1.0,
+        min_size: float = 0.0,
+        smoothing: Smoothing | None = Smoothing(),  # noqa: B008 (frozen)
+        look_ahead: int = 64,
+    ) -> None:
+        self.tracks = 0
+        """Tracks that gave at least one face."""
+        self.filled = 0
+        """Face-frames inside gaps: the detector looked and saw nothing, both sides did."""
+        self.unfilled = 0
+        """Frames without any face between frames of the same shot that have one."""
+        self.small = 0
+        """Face-frames left out because the face is smaller than `min_size`."""
+        self._detect, self._period, self._aspect = detect, max(1, period), aspect
+        self._max_gap = Fraction(max_gap_seconds)
+        self._min_size, self._smoothing, self._look_ahead = min_size, smoothing, look_ahead
+        self._choice = FaceChoice(which)
+        self._slots: deque[Slot] = deque()
+        self._active: list[Track] = []
+        self._linked = -1
+        self._next, self._shot, self._shot_start = 0, -1, 0
+        self._empty, self._empty_shot = 0, -1
+
+    def track(self, batches: Iterable[FrameBatch]) -> Iterator[tuple[FrameBatch, Faces]]:
+        """Give back each batch with its faces, in order; every batch once, faces or not."""
+        held: deque[FrameBatch] = deque()
+        for batch in batches:
+            held.append(batch)
+            self._admit(batch)
+            self._advance(closing=False)
+            while held and self._is_settled(held[0]):
+                yield self._release(held.popleft())
+        self._advance(closing=True)
+        self._active = []
+        while held:
+            yield self._release(held.popleft())
+
+    def _admit(self, batch: FrameBatch) -> None:
+        for index in range(len(batch)):
+            if batch.cut[index] or self._next == 0:
+                self._shot, self._shot_start = self._shot + 1, self._next
+            seconds = int(batch.pts[index]) * batch.time_base
+            place = self._next - self._shot_start
+            self._slots.append(Slot(batch, index, self._next, seconds, self._shot, place))
+            self._next += 1
+
+    def _advance(self, *, closing: bool) -> None:
+        """Look at the key frames, look closer where they disagree, and link what was seen."""
+        waiting = [slot for slot in self._slots if slot.number >= self._linked]
+        fresh = [slot for slot in waiting if slot.number > self._linked]
+        self._look(self._key_frames(fresh, closing))
+        known = [slot for slot in waiting if slot.found is not None]
+        closer: list[Slot] = []
+        for a, b in itertools.pairwise(known):
+            if a.shot == b.shot and not _is_steady(a.found, b.found):
+                closer += [slot for slot in waiting if a.number < slot.number < b.number]
+        self._look(closer)
+        for slot in fresh:
+            if slot.found is not None:
+                self._link(slot, slot.found)
+
+    def _key_frames(self, slots: list[Slot], closing: bool) -> list[Slot]:
+        """First and last frames of shots, and every `period`-th; `slots` end the known clip."""
+        closes = [following.place == 0 for following in slots[1:]] + [closing]
+        return [
+            slot
+            for slot, is_last in zip(slots, closes, strict=False)
+            if is_last or slot.place % self._period == 0
+        ]
+
+    def _look(self, slots: list[Slot]) -> None:
+        """Detect on slots; one call for each batch they lie in."""
+        by_batch: dict[int, list[Slot]] = {}
+        for slot in slots:
+            if slot.found is None:
+                by_batch.setdefault(id(slot.batch), []).append(slot)
+        for group in by_batch.values():
+            found = self._detect(group[0].batch, [slot.index for slot in group], self._aspect)
+            for slot, detections in zip(group, found, strict=True):
+                slot.found = detections
+
+    def _link(self, slot: Slot, found: Detections) -> None:
+        if slot.place == 0:
+            self._active = []
+        self._linked = slot.number
+        pairs, unsure = self._match(slot, found)
+        followed: dict[int, int] = {}
+        for row, column in pairs:
+            if row not in unsure:
+                followed[row] = column
+                self._extend(self._active[row], slot, Sighting.of(found, column))
+        for row, track in enumerate(self._active):
+            track.misses += row not in followed
+        self._active = [
+            track
+            for row, track in enumerate(self._active)
+            if row not in unsure and not self._is_over(track, slot)
+        ]
+        # a doubted detection begins a track even when it is weak: it has been a face before
+        doubted = {column for row, column in pairs if row in unsure}
+        for column in range(len(found)):
+            is_taken = column in followed.values()
+            if column in doubted or (found.sure[column] and not is_taken):
+                self._active.append(Track(slot, Sighting.of(found, column), self._smoothing))
+
+    def _match(self, slot: Slot, found: Detections) -> tuple[list[tuple[int, int]], set[int]]:
+        """(active track, detection) pairs, and the active tracks that must end for doubt."""
+        expected = np.array([track.expected_box(slot.seconds) for track in self._active])
+        reach = np.array([track.reach(slot.seconds) for track in self._active])
+        cost = costs(expected.reshape(-1, 4), found.boxes, reach)
+        pairs = assign(cost)
+        return pairs, doubtful(cost, pairs)
+
+    def _extend(self, track: Track, slot: Slot, sighting: Sighting) -> None:
+        between = [s for s in self._slots if track.last_number < s.number < slot.number]
+        if any(middle.found is not None for middle in between):
+            self.filled += len(between)
+        track.extend(between, slot, sighting)
+
+    def _is_over(self, track: Track, slot: Slot) -> bool:
+        return (
+            slot.seconds - track.last_seconds > self._max_gap
+            or slot.number - track.last_number > self._look_ahead
+        )
+
+    def _is_settled(self, batch: FrameBatch) -> bool:
+        """True when no later frame can add a face to the batch, or take one away."""
+        last = self._slots[len(batch) - 1].number
+        if self._linked <= last:
+            return False
+        begun = [track for track in self._active if track.first_number <= last]
+        return all(track.last_number >= last for track in begun)
+
+    def _release(self, batch: FrameBatch) -> tuple[FrameBatch, Faces]:
+        rows: list[tuple[int, Track, Sighting]] = []
+        for _ in range(len(batch)):
+            slot = self._slots.popleft()
+            faces = [entry for entry in slot.faces if not entry[0].is_false_alarm]
+            self._count_empty(slot.shot, bool(faces))
+            for track, sighting in self._choice.choose(slot.shot, self._large_enough(faces)):
+                if track.id is None:
+                    track.id, self.tracks = self.tracks, self.tracks + 1
+                rows.append((slot.index, track, sighting))
+        return batch, _flat(rows)
+
+    def _large_enough(self, faces: list[Entry]) -> list[Entry]:
+        kept = [entry for entry in faces if entry[1].size >= self._min_size]
+        self.small += len(faces) - len(kept)
+        return kept
+
+    def _count_empty(self, shot: int, has_face: bool) -> None:
+        if shot != self._empty_shot:
+            self._empty, self._empty_shot = -1, shot
+        if has_face:
+            self.unfilled += max(self._empty, 0)
+            self._empty = 0
+        elif self._empty >= 0:
+            self._empty += 1
+
+
+def find_faces(
+    batches: Iterable[FrameBatch],
+    detector: DetectFaces,
+    *,
+    period: int = 4,
+    max_gap_seconds: float = 1.0,
+    which: str = "all",
+    aspect: float = 1.0,
+) -> Iterator[tuple[FrameBatch, Faces]]:
+    """Track the faces of a clip: `FaceTracker.track` for callers who need no counters."""
+    tracker = FaceTracker(
+        detector, period=period, max_gap_seconds=max_gap_seconds, which=which, aspect=aspect
+    )
+    return tracker.track(batches)
+
+
+def _is_steady(a: Detections | None, b: Detections | None) -> bool:
+    """True when the faces of two frames match one to one and a straight line joins them."""
+    if a is None or b is None:
+        return True
+    cost = costs(a.boxes, b.boxes, np.full(len(a), _LARGE_MOTION))
+    pairs = assign(cost)
+    seen_a = {row for row, _ in pairs}
+    seen_b = {column for _, column in pairs}
+    lost = any(a.sure[row] and row not in seen_a for row in range(len(a)))
+    new = any(b.sure[column] and column not in seen_b for column in range(len(b)))
+    return not lost and not new
+
+
+def _flat(rows: list[tuple[int, Track, Sighting]]) -> Faces:
+    if not rows:
+        return Faces.none()
+    points = np.array([sighting.points for _, _, sighting in rows], np.float32)
+    return Faces(
+        frame=np.array([frame for frame, _, _ in rows], np.int64),
+        boxes=points[:, :2].reshape(-1, 4),
+        landmarks=points[:, 2:],
+        scores=np.array([sighting.score for _, _, sighting in rows], np.float32),
+        track=np.array([track.id for _, track, _ in rows], np.int64),
+        filled=np.array([sighting.filled for _, _, sighting in rows], np.bool_),
+    )
