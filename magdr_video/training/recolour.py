@@ -94,7 +94,7 @@ def recolour_hair(image: Array, mask: Array, brows: Array, colour: HairColour) -
     painted[..., 0] = _soft_limits(painted[..., 0])
     weight = np.clip(mask + 0.25 * brows, 0, 1)[..., None]
     out = cv2.cvtColor((lab + weight * (painted - lab)).astype(np.float32), cv2.COLOR_LAB2RGB)
-    return (out.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(out.clip(0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
 def _soft_limits(lightness: Array) -> Array:

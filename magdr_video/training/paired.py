@@ -1,0 +1,100 @@
+"""What the two trainings on pairs share: ranges, loss, schedule, running average, export."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from magdr_video.errors import SettingsError
+from magdr_video.training.faces_data import Array
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RecipeT = TypeVar("RecipeT")
+
+DATA = "OMI synthetic faces (Peterson et al. 2022), depict nobody"
+LICENCE = "CC BY-NC-SA 4.0"
+
+
+def read_recipe(kind: type[RecipeT], path: Path) -> RecipeT:
+    """A recipe from its TOML file.
+
+    Raises:
+        SettingsError: the file names a setting that the recipe does not have.
+    """
+    given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise SettingsError(
+            f"{path} sets {', '.join(unknown)}", hint=f"a recipe has {', '.join(sorted(known))}"
+        )
+    return kind(**given)
+
+
+def from_images(images: Array) -> Tensor:
+    """uint8 (F, H, W, 3) to float32 (F, 3, H, W) in [-1, 1], channels last in memory."""
+    planes = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+    return planes.float().div(127.5).sub(1)
+
+
+def to_images(batch: Tensor) -> Array:
+    """float (F, 3, H, W) in [-1, 1] to uint8 (F, H, W, 3)."""
+    images = batch.detach().float().add(1).mul(127.5).round().clamp(0, 255).byte()
+    out: Array = images.permute(0, 2, 3, 1).numpy()
+    return out
+
+
+def paired_loss(
+    source: Tensor,
+    target: Tensor,
+    out: Tensor,
+    attention: Tensor,
+    attention_weight: float,
+    smoothness_weight: float,
+) -> tuple[Tensor, Tensor]:
+    """Plain L1 (for the report), and the loss: L1 weighted up to fivefold where the pair differs.
+
+    The attention is pulled towards 1 (keep the input) where the pair agrees, and smoothed by its
+    total variation (GANimation, eq. 4).
+    """
+    change = (target - source).abs().amax(1, keepdim=True)
+    weight = 1 + 4 * (change * 4).clamp(0, 1)
+    error = (out - target).abs()
+    keep = ((1 - attention) * (change < 0.02)).mean()
+    rough = (attention[..., 1:] - attention[..., :-1]).abs().mean()
+    rough = rough + (attention[..., 1:, :] - attention[..., :-1, :]).abs().mean()
+    loss = (weight * error).mean() + attention_weight * keep + smoothness_weight * rough
+    return error.mean(), loss
+
+
+def scheduled_rate(index: int, steps: int, rate: float, last_rate: float) -> float:
+    """Learning rate of a step: 100 steps of warming, then half a cosine down to `last_rate`."""
+    if index < 100:
+        return rate * (index + 1) / 100
+    return last_rate + (rate - last_rate) * (1 + math.cos(math.pi * min(1, index / steps))) / 2
+
+
+@torch.no_grad()
+def average_into(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Exponential running average of the weights (Polyak averaging), in place."""
+    for held, new in zip(average.parameters(), net.parameters(), strict=True):
+        held.lerp_(new, 1 - decay)
+
+
+def export_weights(net: nn.Module, facts: dict[str, str], target: Path) -> None:
+    """Write float16 safetensors; `facts` join what all files of this data have in common."""
+    shared = {"layout": "attention", "alignment": "ffhq", "data": DATA, "licence": LICENCE}
+    tensors = {name: value.half().contiguous() for name, value in net.state_dict().items()}
+    save_file(tensors, str(target), metadata=shared | facts)
