@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unicodedata import normalize
 
 import ffmpeg
 import imageio_ffmpeg
@@ -65,6 +66,8 @@ def side_by_side(inputs: Sequence[Path], labels: Sequence[str], target: Path) ->
                 "preset": "veryfast",
                 "acodec": "aac",
                 "fps_mode": "passthrough",
+                "colorspace": "bt709",
+                "color_range": "tv",
             },
         )
 
@@ -87,7 +90,15 @@ def _labelled(path: Path, info: ClipInfo, height: int, strip: Path) -> Any:
     """The film's filter chain: square pixels, one height, label on top."""
     width = round(height * info.width * info.sample_aspect / info.height / 2) * 2
     film = ffmpeg.input(_name(path))[f"v:{_video_number(info)}"]
-    film = film.filter("scale", max(width, 2), height).filter("setsar", 1)
+    film = film.filter(
+        "scale",
+        max(width, 2),
+        height,
+        in_color_matrix=info.colour.matrix,
+        in_range="full" if info.colour.full_range else "limited",
+        out_color_matrix="bt709",
+        out_range="limited",
+    ).filter("setsar", 1)
     return ffmpeg.overlay(film, ffmpeg.input(_name(strip)), x=0, y=0, eof_action="repeat")
 
 
@@ -107,6 +118,8 @@ def _draw_label(text: str, height: int) -> Image.Image:
 
     Drawn with Pillow's own font: ffmpeg's drawtext needs a font of the system, which may have none.
     """
+    # The font has the letters of ASCII only: accents are taken off.
+    text = normalize("NFKD", text).encode("ascii", "ignore").decode()
     size = max(10, height // 18)
     font = ImageFont.load_default(size)
     left, top, right, bottom = ImageDraw.Draw(Image.new("RGBA", (1, 1))).textbbox(

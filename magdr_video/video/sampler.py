@@ -18,9 +18,10 @@ from magdr_video.video.reader import ClipReader, probe
 def sample_frames(path: Path | str, which: Sequence[int] | int) -> NDArray[np.uint8]:
     """Some frames of a clip, upright.
 
-    decord seeks, which is quick in long clips; but it always converts by BT.601 limited range,
-    8 bits, so it is used only where that is the clip's own colour. All other clips, and those that
-    decord cannot read (it has no AV1 decoder), are decoded from the start by PyAV.
+    decord seeks, which is quick in long clips, but it is only used where it is right: in MP4 and
+    MOV (in MPEG program streams it returned frame 12 for 0 and 17 for 5), for 8 bits, and for
+    BT.601 limited range, which is what it converts by whatever the clip says. All else, such as
+    AV1, which it cannot decode, is decoded from the start by PyAV.
 
     Args:
         path: the file.
@@ -51,8 +52,8 @@ def spread(count: int, total: int) -> list[int]:
 
 def _suits_decord(info: ClipInfo) -> bool:
     own_colour = info.colour.matrix == "bt601" and not info.colour.full_range
-    # Turned or anamorphic clips are left to the reader, whose rules the tests hold.
-    return own_colour and info.bits == 8 and not info.rotation and info.codec != "libdav1d"
+    as_coded = info.coded_format == info.pixel_format and info.bits == 8 and not info.rotation
+    return "mov" in info.format and own_colour and as_coded and not info.mirrored
 
 
 def _by_decord(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8] | None:

@@ -179,6 +179,10 @@ class ClipWriter:
         return self._video
 
     def _container_options(self) -> dict[str, str]:
+        if self._muxer in ("matroska", "webm"):
+            # Encoded sound often begins a little before 0, to be discarded by players. The muxer
+            # would move all streams by that, and the video off its times.
+            return {"avoid_negative_ts": "disabled"}
         if self._muxer not in ISO:
             return {}
         # MP4 writes a late start in ticks of the movie, by default milliseconds: too coarse.

@@ -1,0 +1,18 @@
+"""Fixtures that every room may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The shared data, which users do not have: `MAGDR_DATA`, or beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("MAGDR_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"shared data not found at {folder}; set MAGDR_DATA to its folder")
+    return folder
