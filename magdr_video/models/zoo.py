@@ -33,7 +33,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 class Check:
     """Whether one file is what its manifest says."""
 
-    record_name: str
+    name: str
     path: Path
     ok: bool
     problem: str = ""
