@@ -14,13 +14,14 @@ _AMBIGUOUS = 0.15
 def centres(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     """(B, 2) centres of (B, 4) xyxy boxes."""
     whole = np.asarray(boxes, np.float64)
-    return (whole[:, :2] + whole[:, 2:]) / 2
+    middle: NDArray[np.float64] = (whole[:, :2] + whole[:, 2:]) / 2
+    return middle
 
 
 def sizes(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     """(B,) square roots of the areas of (B, 4) xyxy boxes, at least one pixel."""
     sides = np.maximum(np.asarray(boxes, np.float64)[:, 2:] - boxes[:, :2], 1.0)
-    return np.sqrt(sides[:, 0] * sides[:, 1])
+    return np.asarray(np.sqrt(sides[:, 0] * sides[:, 1]), np.float64)
 
 
 def overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:

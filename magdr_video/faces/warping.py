@@ -32,7 +32,7 @@ class Windows:
 
 def inverse(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """(F, 2, 3) inverses of (F, 2, 3) affine matrices."""
-    return np.linalg.inv(_square(affine))[:, :2]
+    return np.asarray(np.linalg.inv(_square(affine))[:, :2], np.float64)
 
 
 def compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def plane_affine(subsampling: tuple[int, int]) -> NDArray[np.float64]:
 
 def rates(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """(F,) source pixels per destination pixel, in the direction where they are most."""
-    return np.linalg.svd(affine[:, :, :2], compute_uv=False)[:, 0]
+    return np.asarray(np.linalg.svd(affine[:, :, :2], compute_uv=False)[:, 0], np.float64)
 
 
 def windows_of(

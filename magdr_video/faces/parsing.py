@@ -1,0 +1,68 @@
+"""Crops to soft masks of the 19 face classes (BiSeNet, Yu et al. 2018, arXiv:1808.00897)."""
+
+from __future__ import annotations
+
+import torch
+from kornia.filters import guided_blur
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CLASSES = 19
+"""Classes in the BiSeNet order; see `magdr_video.faces.regions.CLASS_NAMES`."""
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+"""Of ImageNet, as the published parsers were trained."""
+
+_DENOISE = (5, 3e-3)
+"""Window and epsilon of the guided filter (He et al. 2010) before parsing: a perturbation can be
+made against the parser as well, and masks that follow it would hide it."""
+
+
+def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 8) -> Tensor:
+    """Soft class masks of crops.
+
+    The crops are lightly denoised, resized to the parser's size, and its probabilities brought
+    back to the crops' size; every step keeps the sum over classes at 1.
+
+    Args:
+        crops: (F, 3, S, S) float32 RGB in [0, 1], on the parser's device.
+        parser: (f, 3, size, size) normalised by ImageNet's mean and deviation to logits
+            (f, 19, size, size), or to several logit maps of which the first counts.
+        size: side of the parser's input in pixels.
+        chunk: crops that go through the parser at once; bounds its memory.
+
+    Returns:
+        (F, 19, S, S) float32, summing to 1 over the classes.
+
+    Raises:
+        ValueError: the parser has another number of classes.
+    """
+    if len(crops) == 0:
+        return crops.new_zeros(0, CLASSES, *crops.shape[-2:])
+    with torch.inference_mode():
+        parts = [_parse_chunk(part, parser, size) for part in crops.split(chunk)]
+        return torch.cat(parts)
+
+
+def _parse_chunk(crops: Tensor, parser: nn.Module, size: int) -> Tensor:
+    clean = guided_blur(crops, crops, *_DENOISE).clamp(0, 1)
+    scaled = resize(clean, size)
+    mean, std = scaled.new_tensor(_MEAN), scaled.new_tensor(_STD)
+    maps = parser((scaled - mean[:, None, None]) / std[:, None, None])
+    logits: Tensor = maps if isinstance(maps, Tensor) else maps[0]
+    if logits.shape[1] != CLASSES:
+        raise ValueError(f"the parser gives {logits.shape[1]} classes, expected {CLASSES}")
+    return resize(torch.softmax(logits.float(), dim=1), crops.shape[-1])
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """(F, C, h, w) to (F, C, size, size): area average to shrink, bilinear to grow.
+
+    Both are convex, so values stay in range and sums over C are kept.
+    """
+    if images.shape[-2:] == (size, size):
+        return images
+    if size < images.shape[-1]:
+        return F.interpolate(images, (size, size), mode="area")
+    return F.interpolate(images, (size, size), mode="bilinear", align_corners=False)

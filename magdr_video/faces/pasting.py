@@ -1,0 +1,204 @@
+"""Crop to frame: what a model changed is added to the decoded planes, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from magdr_video.faces.alignment import cut_windows, plane_shift
+from magdr_video.faces.warping import (
+    Windows,
+    compose,
+    inverse,
+    plane_affine,
+    resample,
+    shift,
+    windows_of,
+)
+from magdr_video.types import FaceCrops, FrameBatch, Masks
+from magdr_video.video.colour import code_scale, from_rgb
+
+_TAU = 0.1
+"""Change (of the [0, 1] range) at which the source's own detail has faded to 1/e. Chosen by eye
+on hair and mouths: at 0.2 old edges shine through, at 0.05 skin loses its grain."""
+
+_PIXELS_AT_ONCE = 1 << 21
+"""Window pixels blended in one go; bounds memory to some 100 MB whatever the faces' number."""
+
+
+def paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, weight: Tensor) -> FrameBatch:
+    """Blend translated crops into their frames.
+
+    Not the translated crop but the change is pasted: d = translated - crop, turned to YCbCr and
+    warped to each plane. With weight w, and x the decoded plane,
+
+        out = x + w * (d - (1 - g) * (x - crop')),   g = exp(-(change / tau)^2)
+
+    where crop' is the crop warped back. Where the model changes little (g = 1) the source keeps
+    its own sharpness, which a crop of S pixels cannot hold; where it changes much (g = 0) the
+    source's detail x - crop' goes, so that no ghost of an old edge stays, and what is left is
+    the translated crop. A crop that is returned unchanged therefore gives bit-identical frames.
+
+    Convention: `crops.affine` maps frame pixels to crop pixels, (x, y) order, pixel centres at
+    integer + 0.5, align_corners=False. Where crops overlap, the later face wins. Pixels where
+    the warped weight is 0 are bit-identical to the input. Results are rounded, and clipped to
+    the legal range of the colour (or to the source's own value where that lies outside).
+
+    Args:
+        batch: frames the crops were cut from; not modified.
+        crops: F crops, as they went into the model.
+        translated: (F, 3, S, S) in [0, 1], what came out.
+        weight: (F, 1, S, S) in [0, 1], see `paste_weight`.
+
+    Returns:
+        A new batch, or `batch` itself when F = 0.
+
+    Raises:
+        ValueError: shapes disagree.
+    """
+    count, size = len(crops), crops.size
+    if tuple(translated.shape) != tuple(crops.data.shape):
+        raise ValueError(f"translated is {tuple(translated.shape)}, crops {crops.data.shape}")
+    if tuple(weight.shape) != (count, 1, size, size):
+        raise ValueError(f"weight is {tuple(weight.shape)}, expected {(count, 1, size, size)}")
+    if count == 0:
+        return batch
+    before = torch.stack(from_rgb(crops.data, batch.colour, batch.bits), 1)
+    after = torch.stack(from_rgb(translated, batch.colour, batch.bits), 1)
+    fade = _detail_loss(translated - crops.data)
+    planes = []
+    for which, plane in enumerate(batch.planes):
+        layers = torch.cat([(after - before)[:, which, None], before[:, which, None], fade], 1)
+        painted = plane.copy()
+        for group in _affordable(batch, which, crops):
+            _paste_plane(painted, batch, which, crops, layers, weight, group)
+        planes.append(painted)
+    return replace(batch, planes=tuple(planes))
+
+
+def paste_weight(
+    crops: FaceCrops, masks: Masks | None = None, *, feather: float = 0.12, grow: float = 0.04
+) -> Tensor:
+    """How much of each crop pixel is pasted.
+
+    1 inside, falling smoothly to 0 at the crop's border so that no seam shows. With masks, only
+    what is not background (and not beyond it by more than `grow`) is pasted: hair, which edits
+    recolour, is inside; what stands beside the head stays bit-identical.
+
+    Args:
+        crops: F crops of side S.
+        masks: region masks of the crops with a region 'background'; None for the whole crop.
+        feather: width of the fall at the border, of S.
+        grow: how far the face region is widened before its edge is softened, of S.
+
+    Returns:
+        (F, 1, S, S) float32 in [0, 1], on the device of the crops.
+    """
+    size, device = crops.size, crops.data.device
+    centre = (torch.arange(size, device=device) + 0.5) / size
+    edge = torch.minimum(centre, 1 - centre) / max(feather, 1e-6)
+    # the outermost pixels get exactly 0, so that the weight does not end in a step
+    ramp = ((edge - edge[0]) / max(1 - float(edge[0]), 1e-6)).clamp(0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    frame = (ramp[:, None] * ramp[None, :]).expand(len(crops), 1, size, size)
+    if masks is None or "background" not in masks.regions or len(crops) == 0:
+        return frame.contiguous()
+    background = masks.data[:, masks.regions.index("background"), None].to(device)
+    face = _soften(_widen(1 - background, grow * size), grow * size)
+    return frame * face
+
+
+def _widen(mask: Tensor, pixels: float) -> Tensor:
+    side = 2 * max(1, round(pixels)) + 1
+    return F.max_pool2d(mask, side, stride=1, padding=side // 2)
+
+
+def _soften(mask: Tensor, pixels: float) -> Tensor:
+    """Two box blurs, together a triangle of +- `pixels`."""
+    side = 2 * max(1, round(pixels / 2)) + 1
+    for _ in range(2):
+        padded = F.pad(mask, [side // 2] * 4, mode="replicate")
+        mask = F.avg_pool2d(padded, side, stride=1)
+    return mask.clamp(0, 1)
+
+
+def _detail_loss(change: Tensor) -> Tensor:
+    """(F, 1, S, S) 1 - g: how much of the source's own detail must go.
+
+    The change is averaged over 5x5 pixels first: a recoloured edge crosses zero somewhere, and
+    the old edge would stay visible just there. All zero where nothing changed.
+    """
+    power = (change**2).mean(1, keepdim=True)
+    power = F.avg_pool2d(F.pad(power, [2] * 4, mode="replicate"), 5, stride=1)
+    return 1 - torch.exp(-power / _TAU**2)
+
+
+def _affordable(batch: FrameBatch, which: int, crops: FaceCrops) -> Iterator[NDArray[np.int64]]:
+    """Runs of faces whose windows together stay below the bound."""
+    crop_to_plane = compose(plane_affine(plane_shift(batch, which)), inverse(crops.affine))
+    height, width = batch.planes[which].shape[1:]
+    windows = windows_of(crop_to_plane, crops.size, height, width, margin=1)
+    step = max(1, _PIXELS_AT_ONCE // (windows.height * windows.width))
+    for start in range(0, len(crops), step):
+        yield np.arange(start, min(start + step, len(crops)))
+
+
+def _paste_plane(
+    painted: NDArray[Any],
+    batch: FrameBatch,
+    which: int,
+    crops: FaceCrops,
+    layers: Tensor,
+    weight: Tensor,
+    group: NDArray[np.int64],
+) -> None:
+    """Blend a run of faces into one plane of the new batch, in order."""
+    chroma = plane_affine(plane_shift(batch, which))
+    crop_to_plane = compose(chroma, inverse(crops.affine[group]))
+    source, frame = batch.planes[which], crops.faces.frame[group]
+    windows = windows_of(crop_to_plane, crops.size, source.shape[1], source.shape[2], margin=1)
+    to_crop = compose(inverse(crop_to_plane), shift(windows))
+    index = torch.from_numpy(group).to(layers.device)
+    height, width = windows.height, windows.width
+    change, seen, loss = resample(layers[index], to_crop, height, width).unbind(1)
+    share = resample(weight[index].float(), to_crop, height, width, outside="zeros")[:, 0]
+    here = cut_windows(source, frame, windows, layers.device)[:, 0]
+    goal = here + change - loss * (here - seen)
+    limits = _limits(batch, which)
+    _blend(painted, frame, windows, goal.cpu().numpy(), share.cpu().numpy(), limits)
+
+
+def _blend(
+    painted: NDArray[Any],
+    frame: NDArray[np.int64],
+    windows: Windows,
+    goal: NDArray[np.float32],
+    share: NDArray[np.float32],
+    limits: tuple[float, float],
+) -> None:
+    """Move each window towards its goal; one face after the other, so that the later wins."""
+    for k, f in enumerate(frame):
+        rows = slice(int(windows.y[k]), int(windows.y[k]) + windows.height)
+        columns = slice(int(windows.x[k]), int(windows.x[k]) + windows.width)
+        now = painted[f, rows, columns]
+        value = now.astype(np.float32)
+        low, high = np.minimum(value, limits[0]), np.maximum(value, limits[1])
+        blended = np.rint(np.clip(value + share[k] * (goal[k] - value), low, high))
+        now[...] = np.where(share[k] > 0, blended, value).astype(now.dtype)
+
+
+def _limits(batch: FrameBatch, which: int) -> tuple[float, float]:
+    """Legal code values of a plane."""
+    offset, luma, centre, chroma = code_scale(batch.colour, batch.bits)
+    if batch.colour.full_range:
+        return 0.0, float((1 << batch.bits) - 1)
+    if which == 0:
+        return offset, offset + luma
+    return centre - chroma / 2, centre + chroma / 2
