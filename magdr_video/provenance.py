@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,7 +93,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
