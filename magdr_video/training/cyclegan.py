@@ -1,0 +1,243 @@
+"""Trains `cyclegan-synthetic`, the attention-guided generators of the `replace` task, on pairs.
+
+Domain A is any face, domain B the persona (see `persona`): a face with the persona's features
+under its own pose, expression, light and hair. AB is trained on (face, face with the persona
+put on), BA on the same pairs turned round. What a face looked like before cannot be read from
+the persona, so that BA gives a likely face, not the one that was there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from magdr_video.models.cyclegan import CycleGAN
+from magdr_video.models.trunk import blend_by_attention
+from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
+from magdr_video.training.loop import fit
+from magdr_video.training.paired import (
+    average_into,
+    export_weights,
+    from_images,
+    paired_loss,
+    read_recipe,
+    scheduled_rate,
+    to_images,
+)
+from magdr_video.training.persona import load_persona, put_on, turn
+
+PRESET = "presets/training/cyclegan.toml"
+PAIR_SIZE = 160
+"""Side in pixels of a held pair; the jitter cuts training images out of it."""
+MOST_TURNED = 0.6
+"""Heads turned further (see `persona.turn`) are not trained on: the warp fails on their rim."""
+
+
+@dataclass(frozen=True)
+class CycleganRecipe:
+    """Settings of both trainings; defaults are those of the shipped weights.
+
+    Attributes:
+        steps: optimisation steps of AB.
+        steps_back: optimisation steps of BA, which can only be approximate; 0 leaves it out.
+    """
+
+    size: int = 128
+    width: int = 16
+    blocks: int = 4
+    batch: int = 4
+    steps: int = 3000
+    steps_back: int = 600
+    rate: float = 1e-3
+    last_rate: float = 3e-5
+    attention_weight: float = 0.02
+    smoothness_weight: float = 0.002
+    average_decay: float = 0.998
+    seed: int = 1234
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class ReplacePairs:
+    """N faces without and with the persona, each uint8 (N, 160, 160, 3)."""
+
+    faces: Array
+    worn: Array
+
+    def reversed(self) -> ReplacePairs:
+        """The pairs of the way back."""
+        return ReplacePairs(self.worn, self.faces)
+
+
+def load_pairs(faces: OmiFaces, cache: Path, *, held_out: bool) -> ReplacePairs:
+    """The pairs of all training (or held-out) photos; made once, then read from `cache`."""
+    target = cache / f"replace-pairs-{'held-out' if held_out else 'train'}.npz"
+    if not target.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        persona = load_persona(faces, PAIR_SIZE)
+        names = [name for name in faces.photos if is_held_out(name) == held_out]
+        names = [name for name in names if turn(faces.landmarks(name)) < MOST_TURNED]
+        images = [faces.image(name, PAIR_SIZE) for name in names]
+        worn = [
+            put_on(image, faces.labels(name), faces.landmarks(name), persona)
+            for name, image in zip(names, images, strict=True)
+        ]
+        np.savez(target, faces=np.stack(images), worn=np.stack(worn))
+    with np.load(target) as held:
+        return ReplacePairs(held["faces"], held["worn"])
+
+
+def draw_batch(
+    pairs: ReplacePairs, count: int, size: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Sources and targets (F, size, size, 3) uint8, each pair under one jitter."""
+    sources, targets = [], []
+    for index in rng.integers(0, len(pairs.faces), count):
+        source, target = jitter([pairs.faces[index], pairs.worn[index]], size, rng)
+        if rng.random() < 0.3:
+            # What the compression did to the source happens to the target too.
+            packed = recompress(source, rng)
+            change = packed.astype(np.int16) - source
+            source, target = packed, (target + change).clip(0, 255).astype(np.uint8)
+        sources.append(source)
+        targets.append(target)
+    return np.stack(sources), np.stack(targets)
+
+
+class CycleganTraining:
+    """One direction under paired supervision (a `Trainable` of the loop)."""
+
+    def __init__(
+        self, recipe: CycleganRecipe, train: ReplacePairs, held_out: ReplacePairs, steps: int
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.train, self.held_out, self.steps = recipe, train, held_out, steps
+        self.net = build(recipe).to(memory_format=torch.channels_last)
+        self.average = build(recipe)
+        self.average.load_state_dict(self.net.state_dict())
+        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)
+
+    def step(self, index: int) -> dict[str, float]:
+        """One batch; the same index always draws the same pairs."""
+        recipe = self.recipe
+        rng = np.random.default_rng((recipe.seed, index))
+        sources, targets = draw_batch(self.train, recipe.batch, recipe.size, rng)
+        source, target = from_images(sources), from_images(targets)
+        with torch.autocast("cpu", torch.bfloat16):
+            attention, colour = self.net.heads(source)
+        attention = attention.float()
+        out = blend_by_attention(source, attention, colour.float())
+        l1, loss = paired_loss(
+            source, target, out, attention, recipe.attention_weight, recipe.smoothness_weight
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = scheduled_rate(index, self.steps, recipe.rate, recipe.last_rate)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
+        still = (source - target).abs().mean()
+        return {"l1": l1.item(), "do-nothing": still.item(), "kept": attention.mean().item()}
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average and the optimiser."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def sheet(self) -> Array:
+        """Held-out faces in three columns, twice side by side: source, output, pair's target."""
+        every = max(1, len(self.held_out.faces) // 16)
+        faces, worn = self.held_out.faces[::every][:16], self.held_out.worn[::every][:16]
+        return replace_sheet(self.average, faces, worn, self.recipe.size)
+
+
+def build(recipe: CycleganRecipe) -> CycleGAN:
+    """The network of the recipe, untrained."""
+    return CycleGAN(width=recipe.width, blocks=recipe.blocks, attention=True)
+
+
+def _resized(images: Array, size: int) -> torch.Tensor:
+    return torch.nn.functional.interpolate(from_images(images), size=(size, size), mode="area")
+
+
+@torch.no_grad()
+def replace_sheet(net: CycleGAN, faces: Array, targets: Array, size: int) -> Array:
+    """Rows of source, output and target, in two halves side by side; inputs (N, H, H, 3) uint8."""
+    source = _resized(faces, size)
+    columns = [to_images(x) for x in (source, net(source), _resized(targets, size))]
+    rows = [np.concatenate(tiles, axis=1) for tiles in zip(*columns, strict=True)]
+    half = len(rows) // 2
+    halves = [np.concatenate(part, axis=0) for part in (rows[:half], rows[half : 2 * half])]
+    return np.concatenate(halves, axis=1)
+
+
+def export(net: CycleGAN, recipe: CycleganRecipe, direction: str, target: Path) -> None:
+    """Write the shipped file of a direction, "AB" or "BA": float16 safetensors with metadata."""
+    facts = {
+        "name": f"cyclegan-synthetic-{direction.lower()}",
+        "architecture": "cyclegan",
+        "width": str(recipe.width),
+        "blocks": str(recipe.blocks),
+        "condition": "[]",
+        "size": str(recipe.size),
+        "task": "replace",
+        "direction": direction,
+        "recipe": "magdr-video train cyclegan",
+    }
+    export_weights(net, facts, target)
+
+
+def train(recipe: CycleganRecipe, *, data: Path, out: Path) -> None:
+    """Train AB, then BA, or go on from their checkpoints; weights are written into `out`.
+
+    Args:
+        data: the folder that holds `omi/`.
+        out: home of the cached pairs, of a folder a direction and of the weights.
+
+    Raises:
+        InputError: `data` holds no OMI faces.
+    """
+    torch.set_num_threads(recipe.threads)
+    faces = OmiFaces(data)
+    pairs, kept = (load_pairs(faces, out, held_out=held_out) for held_out in (False, True))
+    for direction, steps in (("AB", recipe.steps), ("BA", recipe.steps_back)):
+        if direction == "BA":
+            pairs, kept = pairs.reversed(), kept.reversed()
+        if steps == 0:
+            continue
+        training = CycleganTraining(recipe, pairs, kept, steps)
+        fit(training, steps=steps, batch=recipe.batch, folder=out / direction, report=_say)
+        target = out / f"cyclegan-synthetic-{direction.lower()}.safetensors"
+        export(training.average, recipe, direction, target)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> None:
+    """`python -m magdr_video.training.cyclegan --data DATA --out RUNS`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, default=Path(PRESET))
+    given = parser.parse_args()
+    train(read_recipe(CycleganRecipe, given.recipe), data=given.data, out=given.out)
+
+
+if __name__ == "__main__":
+    main()
