@@ -99,8 +99,14 @@ def _asked_hair(rng: np.random.Generator, own: int) -> tuple[int, int]:
     return source, int(rng.integers(1, 4))
 
 
-def draw_pair(held: EditViews, index: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Source and target (160, 160, 3) uint8 and the label (5,) float32 of one random request."""
+def draw_pair(
+    held: EditViews, index: int, rng: np.random.Generator, *, hair_only: bool = False
+) -> tuple[Array, Array, Array]:
+    """Source and target (160, 160, 3) uint8 and the label (5,) float32 of one random request.
+
+    Args:
+        hair_only: leave gender and age as they are, with 0.5 in the label.
+    """
     views, own = held.views[index], int(held.hair[index])
     source, target = _asked_hair(rng, own)
     label = np.array([0, 0, 0, 0.5, 0.5], np.float32)
@@ -110,19 +116,19 @@ def draw_pair(held: EditViews, index: int, rng: np.random.Generator) -> tuple[Ar
         label[own] = 1
     out = views[target].astype(np.int16)
     for place, ends in ((3, ("female", "male")), (4, ("old", "young"))):
-        if rng.random() < 0.4:
+        if not hair_only and rng.random() < 0.5:
             label[place] = up = int(rng.integers(0, 2))
             out += views[VIEWS.index(ends[up])].astype(np.int16) - views[0]
     return views[source], out.clip(0, 255).astype(np.uint8), label
 
 
 def draw_batch(
-    held: EditViews, count: int, size: int, rng: np.random.Generator
+    held: EditViews, count: int, size: int, rng: np.random.Generator, *, hair_only: bool = False
 ) -> tuple[Array, Array, Array]:
     """Sources and targets (F, size, size, 3) uint8 under one jitter each, labels (F, 5)."""
     sources, targets, labels = [], [], []
     for index in rng.integers(0, len(held.hair), count):
-        source, target, label = draw_pair(held, int(index), rng)
+        source, target, label = draw_pair(held, int(index), rng, hair_only=hair_only)
         source, target = jitter([source, target], size, rng)
         if rng.random() < 0.3:
             packed = recompress(source, rng)

@@ -63,7 +63,7 @@ class OmiFaces:
         """RGB uint8 (size, size, 3)."""
         with Image.open(self.root / "omi" / f"{name}.jpg") as held:
             rgb = np.asarray(held.convert("RGB"))
-        return cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA))
 
     def labels(self, name: str) -> Array:
         """Parser classes in BiSeNet's order, uint8 (256, 256)."""
@@ -115,7 +115,7 @@ def soft_mask(labels: Array, classes: tuple[int, ...], size: int, softness: floa
     """
     hard = np.isin(labels, classes).astype(np.float32)
     soft = cv2.GaussianBlur(hard, (0, 0), softness)
-    return cv2.resize(soft, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_AREA))
 
 
 def _jitter_affine(rng: np.random.Generator, source: int, size: int) -> Array:
@@ -162,4 +162,5 @@ def recompress(image: Array, rng: np.random.Generator) -> Array:
     """A JPEG round trip of RGB uint8 at a random quality of 60 to 95."""
     quality = int(rng.integers(60, 96))
     _, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
+    return np.ascontiguousarray(decoded[..., ::-1])

@@ -37,13 +37,18 @@ PRESET = "presets/training/stargan.toml"
 
 @dataclass(frozen=True)
 class StarganRecipe:
-    """Settings of the training; defaults are those of the shipped weights."""
+    """Settings of the training; defaults are those of the shipped weights.
+
+    The first `hair_steps` ask for hair only, the easiest of the edits; the learning rate starts
+    anew after them.
+    """
 
     size: int = 128
     width: int = 16
     blocks: int = 4
     batch: int = 4
-    steps: int = 12000
+    steps: int = 9500
+    hair_steps: int = 6000
     rate: float = 6e-4
     last_rate: float = 3e-5
     attention_weight: float = 0.02
@@ -75,7 +80,10 @@ class StarganTraining:
         """One batch; the same index always draws the same pairs."""
         recipe = self.recipe
         rng = np.random.default_rng((recipe.seed, index))
-        sources, targets, labels = draw_batch(self.train, recipe.batch, recipe.size, rng)
+        first = index < recipe.hair_steps
+        sources, targets, labels = draw_batch(
+            self.train, recipe.batch, recipe.size, rng, hair_only=first
+        )
         source, target = from_images(sources), from_images(targets)
         with torch.autocast("cpu", torch.bfloat16):
             attention, colour = self.net.heads(source, torch.from_numpy(labels))
@@ -84,8 +92,10 @@ class StarganTraining:
         l1, loss = paired_loss(
             source, target, out, attention, recipe.attention_weight, recipe.smoothness_weight
         )
+        done = index if first else index - recipe.hair_steps
+        steps = recipe.hair_steps if first else recipe.steps - recipe.hair_steps
         for group in self.optimiser.param_groups:
-            group["lr"] = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
+            group["lr"] = scheduled_rate(done, steps, recipe.rate, recipe.last_rate)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
