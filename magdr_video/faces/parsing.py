@@ -41,7 +41,7 @@ def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 8) -> Ten
     if len(crops) == 0:
         return crops.new_zeros(0, CLASSES, *crops.shape[-2:])
     with torch.inference_mode():
-        parts = [_parse_chunk(part, parser, size) for part in crops.split(chunk)]
+        parts = [_parse_chunk(part, parser, size) for part in torch.split(crops, chunk)]
         return torch.cat(parts)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from magdr_video.errors import SettingsError, nearest
 from magdr_video.types import Masks
 
-CLASS_NAMES = [
+CLASS_NAMES = (
     "background",
     "skin",
     "l_brow",
@@ -30,7 +30,7 @@ CLASS_NAMES = [
     "cloth",
     "hair",
     "hat",
-]
+)
 """The 19 classes in the BiSeNet order."""
 
 REGIONS: dict[str, tuple[str, ...]] = {
