@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from magdr_video.models.bisenet import CLASSES, BiSeNet, normalise
 from magdr_video.models.zoo import find, load
-from magdr_video.training.faces_data import Array
+from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
 from magdr_video.training.parser_faces import MERGED, load_parsed
 
 SCORED = {
@@ -105,11 +107,37 @@ def evaluate(net: BiSeNet, *, data: Path, size: int) -> dict[str, dict[str, floa
     return rows
 
 
+ASTRONAUT = (157, 82, 130)
+"""Left, top and side in pixels of the face in scikit-image's public-domain portrait."""
+
+
+def contact_sheet(net: BiSeNet, *, data: Path, size: int, side: int = 192) -> Array:
+    """Held-out synthetic faces and one public-domain portrait, and below each its classes.
+
+    Returns:
+        RGB uint8 (4 side, 6 side, 3).
+    """
+    from skimage.data import astronaut
+
+    faces = OmiFaces(data)
+    names = [name for name in faces.photos if is_held_out(name)]
+    chosen = [names[i] for i in np.linspace(0, len(names) - 1, 11).astype(int)]
+    left, top, width = ASTRONAUT
+    portrait = astronaut()[top : top + width, left : left + width]
+    images = [faces.image(name, side) for name in chosen]
+    images.append(cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA))
+    shown = draw_labels(parse_images(net, np.stack(images), size))
+    over = [cv2.addWeighted(a, 0.35, b, 0.65, 0) for a, b in zip(images, shown, strict=True)]
+    rows = [images[:6], over[:6], images[6:], over[6:]]
+    return np.concatenate([np.concatenate(row, 1) for row in rows], 0)
+
+
 def main() -> None:
-    """`python -m magdr_video.training.parser_scores --data DATA [--weights NAME]`."""
+    """Print the tables: `python -m magdr_video.training.parser_scores --data DATA`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", default="bisenet-compact")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet here, as JPEG")
     given = parser.parse_args()
     record = find(given.weights)
     net = load(record, torch.device("cpu"))
@@ -117,6 +145,9 @@ def main() -> None:
         raise SystemExit(f"{given.weights} is no parser of {len(CLASSES)} classes")
     for title, scores in evaluate(net, data=given.data, size=record.size).items():
         print(f"{title}: {dice_table(scores)}")
+    if given.sheet is not None:
+        sheet = contact_sheet(net, data=given.data, size=record.size)
+        Image.fromarray(sheet).save(given.sheet, quality=88)
 
 
 if __name__ == "__main__":
