@@ -69,7 +69,7 @@ class ClipInfo:
     hdr: bool = False
     """True for PQ and HLG."""
     codec: str = ""
-    """FFmpeg's name of the video codec."""
+    """FFmpeg's name of the video codec, such as 'h264'."""
     coded_format: str = ""
     """The decoder's pixel format, before it became planar and upright."""
     notes: tuple[str, ...] = ()
@@ -155,7 +155,7 @@ def describe(
         metadata=dict(container.metadata),
         video_stream_index=stream.index,
         hdr=colour.transfer in (PQ, HLG),
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         coded_format=coded,
         notes=tuple(_notes(coded, kept.name, colour)),
     )
@@ -194,7 +194,7 @@ def colour_of(frame: av.VideoFrame, *, turned: bool = False) -> Colour:
 def note_stream(container: InputContainer, index: int, video_index: int) -> StreamNote:
     """One stream of an open file; kept where it is the video that is read."""
     stream = container.streams[index]
-    codec = stream.codec_context.name if stream.codec_context else "unknown"
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
     return StreamNote(index, stream.type, codec, kept=index == video_index)
 
 

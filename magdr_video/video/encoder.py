@@ -60,12 +60,13 @@ def add_encoder(
         RuntimeFailure: the encoder does not open.
     """
     name = choice.vcodec or default
-    if any(part in name for part in HARDWARE):
+    family, _, kind = name.partition("_")
+    if kind in HARDWARE and family in SOFTWARE:
         reason = _why_it_fails(info, name, choice)
         if reason:
-            name = SOFTWARE.get(name.split("_")[0], default)
+            name = SOFTWARE[family]
             choice = replace(choice, preset=None, pix_fmt=None, options={})
-            notes.append(f"{choice.vcodec} cannot be used here ({reason}); {name} instead")
+            notes.append(f"{family}_{kind} cannot be used here ({reason}); {name} instead")
     stream = _add(output, info, name, choice)
     _open(stream, name)
     coded = stream.codec_context.pix_fmt or info.pixel_format
@@ -160,12 +161,11 @@ def _add(output: OutputContainer, info: ClipInfo, name: str, choice: EncoderChoi
 
 
 def _check_known(name: str) -> None:
-    encoders = av.codecs_available
     try:
         kind = av.Codec(name, "w").type
     except av.codec.codec.UnknownCodecError as error:
         raise SettingsError(
-            f"no encoder is called '{name}'", hint=nearest(name, encoders)
+            f"no encoder is called '{name}'", hint=nearest(name, av.codecs_available)
         ) from error
     if kind != "video":
         raise SettingsError(f"'{name}' encodes {kind}, not video", hint="try libx264")
@@ -220,6 +220,8 @@ def _open(stream: VideoStream, name: str) -> None:
 
 def _why_it_fails(info: ClipInfo, name: str, choice: EncoderChoice) -> str:
     """Try an encoder on a container that is thrown away; empty where it opens."""
+    if name not in av.codecs_available:
+        return "not part of this FFmpeg"
     try:
         with av.open(io.BytesIO(), "w", format="matroska") as trial:
             _open(_add(trial, info, name, choice), name)
