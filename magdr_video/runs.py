@@ -158,7 +158,7 @@ def _stages(
         return driving.conditions(seconds).to(models.device)
 
     def put(batch: FrameBatch, crops: FaceCrops, translated: Tensor, masks: Masks) -> FrameBatch:
-        return paste(batch, crops, translated, paste_weight(masks))
+        return paste(batch, crops, translated, paste_weight(crops, masks))
 
     def passed(
         batch: FrameBatch,

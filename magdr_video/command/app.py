@@ -1,0 +1,74 @@
+"""The program and its commands; the only place that catches `MagdrError`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import typer
+
+from magdr_video.command import clips, demo, info, models
+from magdr_video.errors import Interrupted, MagdrError
+
+app = typer.Typer(
+    name="magdr-video",
+    help="Does a face protection survive? Detect and undo adversarial perturbations in video, "
+    "then translate the faces (MagDR, CVPR 2021).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("defend")(clips.defend)
+app.command("detect")(clips.detect)
+app.command("info")(info.info)
+app.command("demo")(demo.demo)
+app.add_typer(models.app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from magdr_video import __version__
+
+        print(f"magdr-video {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    """Holds the options that come before a command."""
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second signal stops at once
+    raise Interrupted("stopped by a signal; nothing half-written is left", signal_number=number)
+
+
+def describe(error: MagdrError) -> str:
+    """An error as people see it: one line, and a hint on a second."""
+    lines = [f"magdr-video: {error}"]
+    if error.hint:
+        lines.append(f"  hint: {error.hint}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the program and exit with the documented code."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(arguments, prog_name="magdr-video")
+    except MagdrError as error:
+        print(describe(error), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Keep the interpreter from complaining when it flushes the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)

@@ -1,0 +1,84 @@
+"""Clean faces as the calibration needs them: photographs, recompressed, softened, noisy, filmed."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from magdr_video.transforms import down_up, jpeg
+from magdr_video.video.clip_info import ClipInfo
+from magdr_video.video.colour import batch_to_rgb, rgb_to_batch
+from magdr_video.video.reader import ClipReader
+from magdr_video.video.writer import ClipWriter
+
+NOISE = 0.012
+"""Deviation of the camera noise of the hard negatives, about 3 of 255."""
+
+
+def face_files(data: Path, *, held_out: bool) -> list[Path]:
+    """Files of the synthetic faces; the held-out identities end in 3 or 4, as in training.
+
+    Raises:
+        FileNotFoundError: the folder has no faces.
+    """
+    files = sorted((data / "omi" / "images").glob("*.jpg"), key=lambda path: int(path.stem))
+    chosen = [path for path in files if (int(path.stem) % 10 in (3, 4)) == held_out]
+    if not chosen:
+        raise FileNotFoundError(f"no faces in {data / 'omi' / 'images'}")
+    return chosen
+
+
+def load_faces(files: Sequence[Path], size: int) -> Tensor:
+    """(F, 3, size, size) float32 in [0, 1], reduced by area."""
+    pictures = []
+    for path in files:
+        with Image.open(path) as held:
+            small = held.convert("RGB").resize((size, size), Image.Resampling.BOX)
+            pictures.append(np.asarray(small))
+    stacked = torch.from_numpy(np.stack(pictures))
+    return stacked.permute(0, 3, 1, 2).float() / 255
+
+
+def list_hash(files: Sequence[Path]) -> str:
+    """SHA-256 of the sorted SHA-256 of the files: what the table was fitted on."""
+    sums = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def film(faces: Tensor, crf: int) -> Tensor:
+    """Each face through H.264 4:2:0 at `crf`, as a still frame among others."""
+    size = faces.shape[-1]
+    rgb = (faces * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    info = ClipInfo.synthetic(size, size, 25)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "faces.mp4"
+        # Key frames only: the faces differ, so prediction between them would be no film.
+        with ClipWriter(target, info, crf=crf, options={"g": "1"}) as writer:
+            writer.write(rgb_to_batch(rgb, info))
+        with ClipReader(target) as reader:
+            out = np.concatenate([batch_to_rgb(batch, size, size) for batch in reader])
+    return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
+
+
+def _noisy(faces: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(7)
+    return (faces + NOISE * torch.randn(faces.shape, generator=generator)).clamp(0, 1)
+
+
+CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
+    "photograph": lambda faces: faces,
+    "jpeg 75": lambda faces: jpeg(faces, quality=75),
+    "h264 crf 18": lambda faces: film(faces, 18),
+    "h264 crf 23": lambda faces: film(faces, 23),
+    "h264 crf 28": lambda faces: film(faces, 28),
+    "small face": lambda faces: down_up(faces, scale=0.5),
+    "noise": _noisy,
+}
+"""What clean input may look like; each is a kind of negative."""
