@@ -19,7 +19,7 @@ from magdr_video.models.ganimation import ACTION_UNITS
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-EXPRESSIONS: dict[str, tuple[str, ...]] = {
+TAUGHT_EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "neutral": (),
     "happy": ("AU06", "AU12", "AU25"),
     "surprised": ("AU01", "AU02", "AU05", "AU25", "AU26"),
@@ -27,11 +27,21 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "sad": ("AU01", "AU04", "AU15", "AU17"),
     "blink": ("AU45",),
 }
-"""Units at full strength in each named expression (after EMFACS, reduced to the 17)."""
+"""Units at full strength in the expressions that pairs are drawn from (after EMFACS, reduced to
+the 17); `models.conditions` names more for users."""
 
-UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
-LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
-LID_CREASES = ((130, 247, 30, 29, 27, 28, 56, 190, 243), (359, 467, 260, 259, 257, 258, 286, 414, 463))
+UPPER_LIDS = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133),
+    (263, 466, 388, 387, 386, 385, 384, 398, 362),
+)
+LOWER_LIDS = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362),
+)
+LID_CREASES = (
+    (130, 247, 30, 29, 27, 28, 56, 190, 243),
+    (359, 467, 260, 259, 257, 258, 286, 414, 463),
+)
 """Rows of the eyes, outer corner to inner corner, left eye and right eye; the rows match."""
 
 _UPPER_LIP_ROWS = (

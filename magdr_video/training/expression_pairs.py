@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from magdr_video.models.ganimation import ACTION_UNITS
-from magdr_video.training.action_units import EXPRESSIONS, Array, displace, measure
+from magdr_video.training.action_units import TAUGHT_EXPRESSIONS, Array, displace, measure
 from magdr_video.training.faces_data import OmiFaces, is_held_out, jitter, recompress
 from magdr_video.training.landmark_warp import OpenMouth, expressive, open_mouth
 
@@ -38,8 +38,8 @@ class ExpressionViews:
 
 
 def expression_units(name: str, strength: float = 1.0) -> Array:
-    """Action units (17,) float32 of a named expression (`EXPRESSIONS`)."""
-    shown = EXPRESSIONS[name]
+    """Action units (17,) float32 of a named expression (`TAUGHT_EXPRESSIONS`)."""
+    shown = TAUGHT_EXPRESSIONS[name]
     return np.array([strength * (unit in shown) for unit in ACTION_UNITS], dtype=np.float32)
 
 

@@ -135,9 +135,7 @@ def fill_mouth(image: Array, landmarks: Array, mouth: OpenMouth) -> Array:
     return np.rint(image * (1 - mask) + inside * mask).astype(np.uint8)
 
 
-def expressive(
-    image: Array, source: Array, target: Array, mouths: tuple[OpenMouth, ...]
-) -> Array:
+def expressive(image: Array, source: Array, target: Array, mouths: tuple[OpenMouth, ...]) -> Array:
     """Warp a face to target landmarks and fill its mouth when it opens by more than it held.
 
     Args:
