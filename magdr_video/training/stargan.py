@@ -47,7 +47,7 @@ class StarganRecipe:
     width: int = 16
     blocks: int = 4
     batch: int = 4
-    steps: int = 9500
+    steps: int = 8600
     hair_steps: int = 6000
     rate: float = 6e-4
     last_rate: float = 3e-5

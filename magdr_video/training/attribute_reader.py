@@ -1,0 +1,79 @@
+"""A small network that reads gender and age from a face: the judge of the `edit` generator.
+
+It is trained apart, on the ratings of the same training identities, and never on generated
+images; the generator is never trained against it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from magdr_video.training.edit_pairs import EditViews
+from magdr_video.training.faces_data import jitter
+from magdr_video.training.paired import from_images
+
+READER_SIZE = 64
+THRESHOLDS = (50.0, 33.0)
+"""Ratings above which a face counts as male and as no longer young; the medians are 42 and 33."""
+_SPREAD = 20.0
+
+
+class AttributeReader(nn.Module):
+    """Images (F, 3, S, S) in [-1, 1] to logits of (male, young), (F, 2)."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 3
+        for outputs in (width, 2 * width, 3 * width, 4 * width):
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+            inputs = outputs
+        self.trunk = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(16 * width, 2))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits; the images may be of any size and are brought to 64 px."""
+        small = nn.functional.interpolate(images, size=(READER_SIZE, READER_SIZE), mode="area")
+        out: Tensor = self.head(self.trunk(small))
+        return out
+
+
+def soft_labels(ratings: Tensor) -> Tensor:
+    """Probability of male and of young for (gender, age) ratings (F, 2): a soft threshold."""
+    male, old = ((ratings - torch.tensor(THRESHOLDS)) / (_SPREAD / 2)).sigmoid().unbind(1)
+    return torch.stack([male, 1 - old], dim=1)
+
+
+def train_reader(held: EditViews, *, steps: int, batch: int = 32, seed: int = 7) -> AttributeReader:
+    """Fit a reader to the faces as they are and to their recoloured hair, which tells nothing."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    reader = AttributeReader()
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=1e-2)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
+    for _ in range(steps):
+        chosen = rng.integers(0, len(held.hair), batch)
+        views = [jitter([held.views[i, rng.choice(4)]], READER_SIZE, rng)[0] for i in chosen]
+        wanted = soft_labels(torch.from_numpy(held.ratings[chosen]))
+        logits = reader(from_images(np.stack(views)))
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        rates.step()
+    return reader.eval()
+
+
+@torch.no_grad()
+def reader_accuracy(reader: AttributeReader, held: EditViews) -> tuple[float, float]:
+    """Share of faces whose gender and whose age the reader puts on the rated side."""
+    logits = reader(from_images(held.views[:, 0]))
+    right = (logits > 0) == (soft_labels(torch.from_numpy(held.ratings)) > 0.5)
+    male, young = right.float().mean(0).tolist()
+    return male, young
