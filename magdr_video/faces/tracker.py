@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -11,24 +10,22 @@ import numpy as np
 
 from magdr_video.faces.detections import DetectFaces, Detections
 from magdr_video.faces.matching import assign, costs, doubtful
+from magdr_video.faces.motion import KeyFrame, uneven_stretches
 from magdr_video.faces.selection import Entry, FaceChoice
 from magdr_video.faces.smoothing import Smoothing
 from magdr_video.faces.track import Sighting, Slot, Track
 from magdr_video.types import Faces, FrameBatch
-
-_LARGE_MOTION = 0.15
-"""Of the face's size between two detections; beyond it a straight line is too crude."""
 
 
 class FaceTracker:
     """Finds the faces of a clip, batch by batch, with a bounded look-ahead.
 
     Full detection runs on every `period`-th frame of a shot and on its first and last frame.
-    Where the faces of two such frames match one to one and moved little, the frames between
-    are interpolated; otherwise they are detected as well. A face that is missed is looked for
-    until `max_gap_seconds` have passed; found again, the gap is filled from both sides. A batch
-    is held back until all its faces are known: usually one batch, at most `look_ahead` frames
-    and a batch.
+    Where the faces of two such frames match one to one and moved little and evenly, the frames
+    between are interpolated; otherwise they are detected as well (`motion`). A face that is
+    missed is looked for until `max_gap_seconds` have passed; found again, the gap is filled from
+    both sides. A batch is held back until all its faces are known: usually one batch, at most
+    `look_ahead` frames and a batch.
 
     Args:
         detect: `FaceDetector`, or anything that is called like it.
@@ -70,6 +67,7 @@ class FaceTracker:
         self._choice = FaceChoice(which)
         self._slots: deque[Slot] = deque()
         self._active: list[Track] = []
+        self._trail: list[KeyFrame] = []
         self._linked = -1
         self._next, self._shot, self._shot_start = 0, -1, 0
         self._empty, self._empty_shot = 0, -1
@@ -99,14 +97,21 @@ class FaceTracker:
 
     def _advance(self, *, closing: bool) -> None:
         """Look at the key frames, look closer where they disagree, and link what was seen."""
-        waiting = [slot for slot in self._slots if slot.number >= self._linked]
-        fresh = [slot for slot in waiting if slot.number > self._linked]
-        self._look(self._key_frames(fresh, closing))
-        known = [slot for slot in waiting if slot.found is not None]
-        closer: list[Slot] = []
-        for a, b in itertools.pairwise(known):
-            if a.shot == b.shot and not _is_steady(a.found, b.found):
-                closer += [slot for slot in waiting if a.number < slot.number < b.number]
+        fresh = [slot for slot in self._slots if slot.number > self._linked]
+        keys = self._key_frames(fresh, closing)
+        self._look(keys)
+        trail = self._trail + [
+            KeyFrame(slot.number, slot.shot, slot.seconds, slot.found)
+            for slot in keys
+            if slot.found is not None
+        ]
+        closer = [
+            slot
+            for a, b in uneven_stretches(trail)
+            for slot in fresh
+            if a.number < slot.number < b.number
+        ]
+        self._trail = trail[-2:]
         self._look(closer)
         for slot in fresh:
             if slot.found is not None:
@@ -225,19 +230,6 @@ def find_faces(
         detector, period=period, max_gap_seconds=max_gap_seconds, which=which, aspect=aspect
     )
     return tracker.track(batches)
-
-
-def _is_steady(a: Detections | None, b: Detections | None) -> bool:
-    """True when the faces of two frames match one to one and a straight line joins them."""
-    if a is None or b is None:
-        return True
-    cost = costs(a.boxes, b.boxes, np.full(len(a), _LARGE_MOTION))
-    pairs = assign(cost)
-    seen_a = {row for row, _ in pairs}
-    seen_b = {column for _, column in pairs}
-    lost = any(a.sure[row] and row not in seen_a for row in range(len(a)))
-    new = any(b.sure[column] and column not in seen_b for column in range(len(b)))
-    return not lost and not new
 
 
 def _flat(rows: list[tuple[int, Track, Sighting]]) -> Faces:

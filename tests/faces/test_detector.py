@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+from skimage.transform import resize
+
+from magdr_video.faces.detector import FaceDetector
+from magdr_video.video.colour import rgb_to_batch
+from tests.faces.batches import make_batch
+
+EYES = np.array([[203.5, 101.5], [246.5, 103.5]])
+"""Pupils of the astronaut, read off an enlarged picture with a grid, to about a pixel; pixels of
+the 512x512 original."""
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector("cpu", long_side=256)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> NDArray[np.uint8]:
+    return np.ascontiguousarray(data.astronaut())
+
+
+def test_the_astronauts_face_is_found_in_frame_pixels(
+    detector: FaceDetector, portrait: NDArray[np.uint8]
+) -> None:
+    blank = np.zeros_like(portrait)
+    frames = np.stack([portrait, blank, portrait])
+    batch = rgb_to_batch(frames, make_batch(3, 512, 512))
+    before = detector.passes
+    found = detector(batch, [0, 1, 2])
+    assert [len(one) for one in found] == [1, 0, 1]
+    assert detector.passes - before == 3
+    assert found[0].sure[0] and found[0].scores[0] > 0.95
+    assert np.abs(found[0].landmarks[0, :2] - EYES).max() < 4
+    np.testing.assert_allclose(found[0].landmarks, found[2].landmarks, atol=0.5)
+    x0, y0, x1, y1 = found[0].boxes[0]
+    assert x0 < EYES[0, 0] < EYES[1, 0] < x1 and y0 < EYES[0, 1] < y1
+
+
+def test_wide_pixels_are_undone_for_the_nets_and_redone_for_the_frame(
+    detector: FaceDetector, portrait: NDArray[np.uint8]
+) -> None:
+    narrow = np.rint(resize(portrait, (512, 320), anti_aliasing=True) * 255).astype(np.uint8)
+    batch = rgb_to_batch(narrow[None], make_batch(1, 512, 320))
+    found = detector(batch, [0], 512 / 320)[0]
+    assert len(found) == 1
+    assert np.abs(found.landmarks[0, :2] - EYES * [320 / 512, 1]).max() < 4
+
+
+def test_no_frames_and_tiny_frames_have_no_faces(detector: FaceDetector) -> None:
+    assert detector(make_batch(2), []) == []
+    assert [len(one) for one in detector(make_batch(2, 10, 10), [0, 1])] == [0, 0]
