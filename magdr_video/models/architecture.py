@@ -40,7 +40,8 @@ class Blueprint:
     """stargan, ganimation, cyclegan, bisenet or au-estimator."""
     layout: str
     """Whose key names these are: yunjey, vipermu, pumarola, donydchen, junyanz, zllrunning;
-    attention for the attention-guided forms, magdr for networks of our own."""
+    modulated for GANimation's compact form, attention for the attention-guided forms, magdr for
+    networks of our own."""
     width: int
     blocks: int = 0
     condition: int = 0
@@ -103,7 +104,9 @@ def _stargan_like(shapes: Shapes, claimed: str) -> Blueprint:
         return Blueprint("stargan", "yunjey", width, blocks, inputs - 3)
     if claimed == "stargan":
         return Blueprint("stargan", "attention", width, blocks, inputs - 3)
-    return Blueprint("ganimation", "vipermu", width, blocks, inputs - 3)
+    modulated = any(name.endswith(".film.weight") for name in shapes)
+    layout = "modulated" if modulated else "vipermu"
+    return Blueprint("ganimation", layout, width, blocks, inputs - 3)
 
 
 def _cyclegan(shapes: Shapes) -> Blueprint:

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from magdr_video.models.conditions import ACTION_UNITS as ACTION_UNITS
-from magdr_video.models.trunk import blend_by_attention, spread_condition, trunk_layers
+from magdr_video.models.trunk import (
+    ResidualBlock,
+    blend_by_attention,
+    spread_condition,
+    trunk_layers,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Layout:
     bias: bool
     affine: bool
     block: str
+    modulated: bool = False
 
 
 LAYOUTS = {
@@ -32,6 +38,9 @@ LAYOUTS = {
     "pumarola": Layout("main", "img_reg", "attetion_reg", bias=False, affine=True, block="main"),
     "donydchen": Layout(
         "model", "color_top", "au_top", bias=True, affine=False, block="conv_block"
+    ),
+    "modulated": Layout(
+        "main", "im_reg", "im_att", bias=False, affine=True, block="main", modulated=True
     ),
 }
 
@@ -73,6 +82,29 @@ class _BiasBlock(nn.Module):
         return out
 
 
+class ModulatedBlock(ResidualBlock):
+    """A residual block whose inner features are scaled and shifted by the condition.
+
+    The planes that carry the condition into the first layer are constant, and the InstanceNorm
+    behind it takes constants away: what is left of them enters by the zero padding at the border,
+    too little for a compact net to learn from. Modulation (FiLM, Perez et al., AAAI 2018) tells
+    every block. Keys as `ResidualBlock`, and `film`.
+    """
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__(channels)
+        self.film = nn.Linear(condition, 2 * channels)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Modulate between the first norm and its ReLU; without a condition a plain block."""
+        if condition is None:
+            return super().forward(x)
+        scale, shift = self.film(condition.to(x.dtype))[:, :, None, None].chunk(2, dim=1)
+        inner = self.main[1](self.main[0](x)) * (1 + scale) + shift
+        out: Tensor = x + self.main[2:](inner)
+        return out
+
+
 class GANimation(nn.Module):
     """Images in [-1, 1] and action units in [0, 1] to images in [-1, 1].
 
@@ -98,11 +130,25 @@ class GANimation(nn.Module):
         layers = trunk_layers(3 + condition, width, blocks)
         if self.layout.bias:
             layers = _as_bias_layout(layers)
+        if self.layout.modulated:
+            layers = [
+                ModulatedBlock(4 * width, condition) if isinstance(layer, ResidualBlock) else layer
+                for layer in layers
+            ]
         self.add_module(self.layout.trunk, nn.Sequential(*layers))
         colour = nn.Conv2d(width, 3, 7, padding=3, bias=False)
         attention = nn.Conv2d(width, 1, 7, padding=3, bias=False)
         self.add_module(self.layout.colour, nn.Sequential(colour, nn.Tanh()))
         self.add_module(self.layout.attention, nn.Sequential(attention, nn.Sigmoid()))
+
+    def _trunk(self, images: Tensor, condition: Tensor, *, last: int | None = None) -> Tensor:
+        """The trunk up to and including layer `last`; all of it without."""
+        features = spread_condition(images, condition)
+        trunk = self._part(self.layout.trunk)
+        for layer in trunk if last is None else trunk[: last + 1]:
+            is_modulated = isinstance(layer, ModulatedBlock)
+            features = layer(features, condition) if is_modulated else layer(features)
+        return features
 
     def _part(self, name: str) -> nn.Sequential:
         part = self.get_submodule(name)
@@ -111,7 +157,7 @@ class GANimation(nn.Module):
 
     def heads(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Attention (F, 1, S, S) in [0, 1] and colour (F, 3, S, S) in [-1, 1]."""
-        features = self._part(self.layout.trunk)(spread_condition(images, condition))
+        features = self._trunk(images, condition)
         attention: Tensor = self._part(self.layout.attention)(features)
         colour: Tensor = self._part(self.layout.colour)(features)
         return attention, colour
@@ -123,6 +169,4 @@ class GANimation(nn.Module):
 
     def features(self, images: Tensor, condition: Tensor) -> Tensor:
         """Output of the last residual block, (F, 4 width, S/4, S/4): Phi of METHOD 5.1."""
-        trunk = self._part(self.layout.trunk)
-        out: Tensor = trunk[: self.feature_index + 1](spread_condition(images, condition))
-        return out
+        return self._trunk(images, condition, last=self.feature_index)

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from magdr_video.models.ganimation import ACTION_UNITS, GANimation
+from magdr_video.models.ganimation import ACTION_UNITS
 from magdr_video.models.trunk import blend_by_attention
+from magdr_video.models.warping import WarpingGANimation, look_up
 from magdr_video.training.action_units import TAUGHT_EXPRESSIONS
 from magdr_video.training.expression_pairs import (
     ExpressionViews,
@@ -49,12 +50,13 @@ class GanimationRecipe:
     width: int = 16
     blocks: int = 4
     batch: int = 4
-    steps: int = 3600
+    steps: int = 2600
     close: int = 96
-    close_share: float = 0.6
+    close_share: float = 0.7
     rate: float = 1.5e-3
     last_rate: float = 3e-5
     colour_weight: float = 0.3
+    flow_weight: float = 0.1
     attention_weight: float = 0.05
     average_decay: float = 0.998
     seed: int = 1234
@@ -62,8 +64,8 @@ class GanimationRecipe:
 
 
 def build(recipe: GanimationRecipe) -> GANimation:
-    """The network of the recipe, untrained, in the layout of the paper's code (vipermu)."""
-    return GANimation(width=recipe.width, blocks=recipe.blocks)
+    """The network of the recipe, untrained, in the layout that a compact net can learn in."""
+    return GANimation(width=recipe.width, blocks=recipe.blocks, layout="modulated")
 
 
 def _close_up(
@@ -81,6 +83,14 @@ def _close_up(
     return slice(None), slice(top, top + recipe.close), slice(left, left + recipe.close)
 
 
+def changed(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a pair differs, soft in [0, 1], and the same divided by its mean: (F, 1, S, S) each."""
+    change = (target - source).abs().amax(1, keepdim=True)
+    spread = nn.functional.max_pool2d((change > 0.05).float(), 5, stride=1, padding=2)
+    moved = nn.functional.avg_pool2d(spread, 5, stride=1, padding=2)
+    return moved, moved / moved.mean(dim=(1, 2, 3), keepdim=True).clamp_min(0.01)
+
+
 def expression_loss(
     source: Tensor,
     target: Tensor,
@@ -94,13 +104,10 @@ def expression_loss(
 
     Expressions move a few per cent of the pixels, and a plain L1 is soon content with keeping
     the input. So the moved region, whatever its size, counts as much as all the rest: a blink as
-    much as a jaw drop. The colour head is taught there directly, and the attention is told where
+    much as a jaw drop. The colours are taught there directly, and the attention is told where
     "there" is (cross entropy), lest it saturate at 1 before the colours are worth anything.
     """
-    change = (target - source).abs().amax(1, keepdim=True)
-    spread = nn.functional.max_pool2d((change > 0.05).float(), 5, stride=1, padding=2)
-    moved = nn.functional.avg_pool2d(spread, 5, stride=1, padding=2)
-    weight = moved / moved.mean(dim=(1, 2, 3), keepdim=True).clamp_min(0.01)
+    moved, weight = changed(source, target)
     error = (blend_by_attention(source, attention, colour) - target).abs()
     there = (weight * error).mean()
     loss = there + 2 * error.mean()
@@ -119,11 +126,7 @@ class GanimationTraining:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.views, self.held_out = recipe, views, held_out
-        net = build(recipe)
-        # Constant planes pass the first InstanceNorm by way of the zero padding only, so the
-        # units start out weak: 2.5 times the usual scale lets them be heard sooner.
-        net.main[0].weight.data[:, 3:] *= 2.5  # type: ignore[index,union-attr,operator]
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = build(recipe).to(memory_format=torch.channels_last)
         self.average = build(recipe)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)
@@ -132,20 +135,24 @@ class GanimationTraining:
         """One batch; the same index always draws the same pairs."""
         recipe = self.recipe
         rng = np.random.default_rng((recipe.seed, index))
-        sources, targets, units = draw_batch(self.views, recipe.batch, recipe.size, rng)
+        pairs = draw_batch(self.views, recipe.batch, recipe.size, rng)
         view = _close_up(recipe, index, rng)
-        source, target = from_images(sources[view]), from_images(targets[view])
+        source, target = from_images(pairs.sources[view]), from_images(pairs.targets[view])
+        wanted = torch.from_numpy(pairs.flows)[view[0], :, view[1], view[2]]
         with torch.autocast("cpu", torch.bfloat16):
-            attention, colour = self.net.heads(source, torch.from_numpy(units))
-        attention = attention.float()
+            raw = self.net.parts(source, torch.from_numpy(pairs.units))
+        attention, paint, flow, share = (part.float() for part in raw)
+        colour = share * paint + (1 - share) * look_up(source, flow)
         moved, loss = expression_loss(
             source,
             target,
             attention,
-            colour.float(),
+            colour,
             colour_weight=recipe.colour_weight,
             attention_weight=recipe.attention_weight * (1 - index / recipe.steps),
         )
+        astray = (flow - wanted).abs().mean(1, keepdim=True)
+        loss = loss + recipe.flow_weight * (changed(source, target)[1] * astray + astray).mean()
         for group in self.optimiser.param_groups:
             group["lr"] = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
         self.optimiser.zero_grad()
@@ -153,15 +160,16 @@ class GanimationTraining:
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         still, _ = expression_loss(source, target, torch.ones_like(attention), source)
-        return {
-            "moved": float(moved.detach()),
-            "do-nothing": float(still.detach()),
-            "kept": float(attention.detach().mean()),
-        }
+        losses = {"moved": moved, "do-nothing": still, "kept": attention.mean(), "astray": astray}
+        return {name: float(value.detach().mean()) for name, value in losses.items()}
 
     def state(self) -> dict[str, Any]:
         """Network, its running average and the optimiser."""
-        parts = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
+        parts: dict[str, Any] = {
+            "net": self.net,
+            "average": self.average,
+            "optimiser": self.optimiser,
+        }
         return {name: part.state_dict() for name, part in parts.items()}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -177,7 +185,7 @@ class GanimationTraining:
 
 
 @torch.no_grad()
-def expression_sheet(net: GANimation, faces: Array, size: int) -> Array:
+def expression_sheet(net: WarpingGANimation, faces: Array, size: int) -> Array:
     """A row for each face (N, H, H, 3) uint8: the source, then the taught expressions."""
     source: Tensor = torch.nn.functional.interpolate(
         from_images(faces), size=(size, size), mode="area"
@@ -189,12 +197,12 @@ def expression_sheet(net: GANimation, faces: Array, size: int) -> Array:
     return np.concatenate([np.concatenate(list(to_images(c)), 0) for c in columns], 1)
 
 
-def export(net: GANimation, recipe: GanimationRecipe, target: Path) -> None:
+def export(net: WarpingGANimation, recipe: GanimationRecipe, target: Path) -> None:
     """Write the shipped file: float16 safetensors with its metadata."""
     facts = {
         "name": NAME,
         "architecture": "ganimation",
-        "layout": "vipermu",
+        "layout": "modulated",
         "width": str(recipe.width),
         "blocks": str(recipe.blocks),
         "condition": json.dumps(ACTION_UNITS),
