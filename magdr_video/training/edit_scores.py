@@ -115,7 +115,7 @@ def evaluate(
 
 @torch.no_grad()
 def _translate(net: StarGAN, sources: Array, condition: Tensor) -> Array:
-    parts = zip(from_images(sources).split(16), condition.split(16), strict=True)
+    parts = zip(torch.split(from_images(sources), 16), torch.split(condition, 16), strict=True)
     return np.concatenate([to_images(net(images, asked)) for images, asked in parts])
 
 

@@ -71,7 +71,7 @@ class StarganTraining:
     def __init__(self, recipe: StarganRecipe, train: EditViews, held_out: EditViews) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.train, self.held_out = recipe, train, held_out
-        self.net = build(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = build(recipe).to(memory_format=torch.channels_last)
         self.average = build(recipe)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)
@@ -105,8 +105,11 @@ class StarganTraining:
 
     def state(self) -> dict[str, Any]:
         """Network, its running average and the optimiser."""
-        parts = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
-        return {name: part.state_dict() for name, part in parts.items()}
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""
