@@ -84,7 +84,7 @@ class AuTraining:
         self.net, self.average = (AUEstimator(width=recipe.width) for _ in range(2))
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay
         )
@@ -113,7 +113,11 @@ class AuTraining:
 
     def state(self) -> dict[str, Any]:
         """Network, its running average and the optimiser."""
-        parts = {"net": self.net, "average": self.average, "optimiser": self.optimiser}
+        parts: dict[str, Any] = {
+            "net": self.net,
+            "average": self.average,
+            "optimiser": self.optimiser,
+        }
         return {name: part.state_dict() for name, part in parts.items()}
 
     def load(self, state: dict[str, Any]) -> None:

@@ -88,9 +88,10 @@ def warp(image: Array, source: Array, target: Array) -> Array:
     shift = LinearNDInterpolator(after, before - after, fill_value=0.0)(grid).astype(np.float32)
     shift = cv2.GaussianBlur(shift, (0, 0), size / 600)
     where = (grid + shift) * size - 0.5
-    return cv2.remap(
+    moved: Array = cv2.remap(
         image, where, None, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
+    return moved
 
 
 def _inside(rim: Array, size: int) -> Array:
@@ -98,14 +99,16 @@ def _inside(rim: Array, size: int) -> Array:
     mask = np.zeros((size * 4, size * 4), np.uint8)
     cv2.fillPoly(mask, [np.rint(rim * size * 4).astype(np.int32)], 255)
     soft = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return cv2.GaussianBlur(soft, (0, 0), size / 350)[..., None]
+    blurred: Array = cv2.GaussianBlur(soft, (0, 0), size / 350)[..., None]
+    return blurred
 
 
 def _shadow(rim: Array, mask: Array, size: int) -> Array:
     """Darkens the inside towards its rim, as lips do; float32 like the mask."""
     height = float(np.linalg.norm(rim[15] - rim[5])) * size
     inner = cv2.GaussianBlur(mask[..., 0], (0, 0), max(0.18 * height, 0.5))[..., None]
-    return np.clip(0.35 + 0.75 * inner, 0, 1)
+    shade: Array = np.clip(0.35 + 0.75 * inner, 0, 1)
+    return shade
 
 
 def fill_mouth(image: Array, landmarks: Array, mouth: OpenMouth) -> Array:
@@ -132,7 +135,8 @@ def fill_mouth(image: Array, landmarks: Array, mouth: OpenMouth) -> Array:
     inside = cv2.remap(mouth.image, where, None, interpolation=cv2.INTER_LINEAR)
     gain = np.clip(_cheek_light(image, landmarks) / mouth.light, 0.5, 1.2)
     inside = np.clip(inside * gain, 0, 255) * _shadow(rim, mask, size)
-    return np.rint(image * (1 - mask) + inside * mask).astype(np.uint8)
+    filled: Array = np.rint(image * (1 - mask) + inside * mask).astype(np.uint8)
+    return filled
 
 
 def expressive(image: Array, source: Array, target: Array, mouths: tuple[OpenMouth, ...]) -> Array:

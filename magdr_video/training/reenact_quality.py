@@ -88,8 +88,8 @@ def _psnr(a: Tensor, b: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _generate(net: nn.Module, faces: Tensor, units: Tensor, batch: int = 16) -> Tensor:
-    parts = zip(faces.split(batch), units.split(batch), strict=True)
-    return torch.cat([net(face, asked) for face, asked in parts])
+    starts = range(0, len(faces), batch)
+    return torch.cat([net(faces[i : i + batch], units[i : i + batch]) for i in starts])
 
 
 def _correlations(asked: Tensor, read: Tensor) -> dict[str, float]:
@@ -186,9 +186,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the views are cached")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--layout", default="modulated")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    net, estimator = GANimation(width=given.width, blocks=given.blocks), AUEstimator()
+    net = GANimation(width=given.width, blocks=given.blocks, layout=given.layout)
+    estimator = AUEstimator()
     read_weights(net, given.generator)
     read_weights(estimator, given.estimator)
     held_out = load_views(OmiFaces(given.data), given.out, held_out=True, seed=1234)
