@@ -106,8 +106,9 @@ def test_late_sound_stays_late_and_early_priming_moves_nothing(
 
 
 def test_sound_is_interleaved_with_the_picture(tmp_path: Path) -> None:
-    sound = Sound(seconds=4)
-    make_clip(tmp_path / "a.mp4", ClipPlan(frames=100, sounds=[sound]))
+    # Longer than the 10 s for which the muxer puts packets in order by itself.
+    fifth = [18000 * index for index in range(150)]
+    make_clip(tmp_path / "a.mp4", ClipPlan(pts=fifth, sounds=[Sound(seconds=30)]))
     copy(tmp_path / "a.mp4", tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as container:
         order = [(p.pos, float(p.dts * p.time_base)) for p in container.demux() if p.size]
@@ -149,3 +150,22 @@ def test_sound_that_mp4_cannot_hold_asks_for_matroska(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_containers_without_exact_times_become_mp4(given: str, wanted: str) -> None:
     assert target_suffix(given) == wanted
+
+
+def test_sound_packets_of_one_time_are_all_kept(tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.mkv", ClipPlan(sounds=[Sound()], time_base=MILLI))
+    with av.open(str(tmp_path / "a.mkv")) as old, av.open(str(tmp_path / "b.mkv"), "w") as new:
+        copies = [new.add_stream_from_template(s, opaque=True) for s in old.streams]
+        for packet in old.demux():
+            if packet.dts is None or packet.pts is None:
+                continue
+            if packet.stream.type == "audio":  # in pairs: 0, 0, 48, 48, 96, ...
+                packet.pts = packet.dts = packet.pts // 48 * 48
+            packet.stream = copies[packet.stream_index]
+            new.mux(packet)
+    (before,) = packets(tmp_path / "b.mkv", "audio")
+    assert len({second for _, second in before}) < len(before)
+    copy(tmp_path / "b.mkv", tmp_path / "c.mp4")
+    (after,) = packets(tmp_path / "c.mp4", "audio")
+    assert [digest for digest, _ in after] == [digest for digest, _ in before]
+    assert all(later > now for (_, now), (_, later) in pairwise(after))
