@@ -41,7 +41,7 @@ class AuRecipe:
     size: int = 128
     width: int = 16
     batch: int = 32
-    steps: int = 1800
+    steps: int = 4000
     rate: float = 2e-3
     last_rate: float = 2e-5
     decay: float = 1e-3
@@ -68,6 +68,12 @@ def draw_batch(
     """Views (F, size, size, 3) uint8, each under its own jitter, and their units (F, 17)."""
     faces = rng.integers(0, len(held.views), count)
     which = np.where(rng.random(count) < 0.3, 0, rng.integers(0, held.views.shape[1], count))
+    # One view in fifteen has its eyes shut: too few to learn AU45 from, so draw more of them.
+    shut = np.argwhere(held.units[..., ACTION_UNITS.index("AU45")] > 0.3)
+    if len(shut):
+        more = rng.random(count) < 0.2
+        chosen = shut[rng.integers(0, len(shut), count)]
+        faces, which = np.where(more, chosen[:, 0], faces), np.where(more, chosen[:, 1], which)
     views = [
         _weather(jitter([held.views[f, v]], size, rng)[0], rng)
         for f, v in zip(faces, which, strict=True)
@@ -81,6 +87,9 @@ class AuTraining:
     def __init__(self, recipe: AuRecipe, views: ExpressionViews) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.views = recipe, views
+        # Units that vary little would be drowned by those that vary much, such as AU25.
+        spread = views.units.reshape(-1, views.units.shape[-1]).var(axis=0)
+        self.weight = torch.from_numpy(0.05 / (spread + 0.01))
         self.net, self.average = (AUEstimator(width=recipe.width) for _ in range(2))
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
@@ -100,7 +109,7 @@ class AuTraining:
         # Beyond 0 and 1 the reading is clipped, so there is nothing to correct there.
         missing = read - asked
         idle = ((asked <= 0) & (read < 0)) | ((asked >= 1) & (read > 1))
-        loss = (missing.masked_fill(idle, 0) ** 2).mean()
+        loss = (self.weight * missing.masked_fill(idle, 0) ** 2).mean()
         for group in self.optimiser.param_groups:
             group["lr"] = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
         self.optimiser.zero_grad()
