@@ -42,7 +42,7 @@ class ParserRecipe:
     first_part: float = 0.6
     width: int = 20
     batch: int = 8
-    steps: int = 3300
+    steps: int = 2800
     rate: float = 2e-3
     last_rate: float = 2e-5
     decay: float = 1e-4
