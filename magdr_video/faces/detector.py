@@ -23,10 +23,10 @@ class FaceDetector:
         device: where the three nets run.
         long_side: longer side of the scaled frame in pixels; smaller frames are not enlarged.
         threshold: confidence from which a face may begin a track.
-        weak: confidence from which a face may continue a track; a face that turns away or is
-            half covered stays above it (0.6 to 0.9) for as long as it can be edited at all.
-        min_face: side of the smallest face in pixels of the scaled frame. Halving it doubles
-            the cost: the first net runs over a pyramid that starts at 12 / min_face.
+        weak: confidence from which a face may continue a track that it did not begin.
+        min_face: side of the smallest face in pixels of the scaled frame. The first net runs
+            over a pyramid that starts at 12 / min_face, so small values are dear: on a 480x480
+            frame 14, 28 and 56 took 112, 37 and 27 ms of one CPU core.
     """
 
     def __init__(

@@ -9,14 +9,16 @@ from fractions import Fraction
 import numpy as np
 
 from magdr_video.faces.detections import Detections
-from magdr_video.faces.matching import assign, centres, costs, sizes
+from magdr_video.faces.matching import assign, costs, sizes
 
 LARGE_MOTION = 0.15
 """Of the face's size between two key frames."""
 
-LARGE_BEND = 0.12
-"""Distance, in face sizes, from where the last two key frames pointed to. A straight line errs by
-an eighth of it at most, 1.5 % of the face."""
+LARGE_BEND = 0.06
+"""Distance of the landmarks' centre, in face sizes, from where the last two key frames pointed.
+A straight line errs by an eighth of it, 0.75 % of the face. Landmarks, not boxes: MTCNN can be
+wrong about them on one frame with full confidence, where its box barely moves; looked at closely,
+such a frame spoils itself only, and not its neighbours as well."""
 
 _FAST = 0.8
 """Motion before a bend may be large: a head that stops is the usual bend."""
@@ -66,7 +68,7 @@ def _bends(before: KeyFrame, a: KeyFrame, b: KeyFrame) -> bool:
     past = {there: here for here, there in _pairs(before.found, a.found, _FAST).items()}
     span = a.seconds - before.seconds
     ratio = float((b.seconds - a.seconds) / span) if span > 0 else 1.0
-    z, now, then = (centres(key.found.boxes) for key in (before, a, b))
+    z, now, then = (key.found.landmarks.mean(1, dtype=np.float64) for key in (before, a, b))
     size = sizes(a.found.boxes)
     for row, column in _pairs(a.found, b.found).items():
         if row in past:

@@ -20,7 +20,7 @@ class Smoothing:
     1 / (2 pi beta) of its size, 0.5 % here."""
     derivative_cutoff: float = 4.0
     """Cut-off of the speed estimate. Chosen with `beta` in a sweep over a made-up head that sways
-    by its own size in a second: at 2 Hz it lags by 4 % of its size at the turns, at 4 Hz by 1.4 %,
+    by its own size in a second: at 2 Hz it lags by 4 % of its size at the turns, at 4 Hz by 1.3 %,
     and noise of 0.75 % of the size, at rest, comes out with less than half its jitter."""
 
     @staticmethod

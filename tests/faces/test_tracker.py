@@ -272,3 +272,20 @@ def test_a_clip_without_faces_passes() -> None:
     assert [len(value) for value in faces] == [0, 0]
     assert isinstance(faces[0], Faces)
     assert list(find_faces([], FakeDetector(lambda _: []))) == []
+
+
+def test_wrong_landmarks_on_one_frame_do_not_spread_to_the_frames_before_it() -> None:
+    """The box is right and the score is high, as MTCNN does it when something crosses the face."""
+
+    class Mistaken(FakeDetector):
+        def look(self, number: int) -> Detections:
+            found = super().look(number)
+            if number == 8:
+                found.landmarks[:, 2:, 1] -= 8
+            return found
+
+    seen = run(FaceTracker(Mistaken(lambda _: one())), make_clip(24))
+    right = FakeDetector(lambda _: one()).look(0).landmarks[0]
+    errors = [float(np.abs(seen[number][0][1] - right).max()) / 40 for number in range(24)]
+    assert max(errors[:8]) == 0
+    assert max(errors[12:]) < 0.02
