@@ -30,6 +30,7 @@ from magdr_video.types import RunReport
 from tests.clips import ClipPlan, make_clip
 
 ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = json.loads((ROOT / "magdr_video" / "report.schema.json").read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,16 @@ def test_two_inputs_with_one_output_file_are_2(run: Run, clip: Path, tmp_path: P
     assert_error(run("defend", clip, clip, "-o", tmp_path / "out.mp4"), 2, "cannot all become")
 
 
+def test_two_inputs_that_would_become_one_file_are_2(
+    run: Run, clip: Path, translated: list[Path]
+) -> None:
+    # AVI carries no exact times, so that clip.avi, too, would become clip_defended.mp4.
+    other = clip.with_suffix(".avi")
+    other.write_bytes(clip.read_bytes())
+    assert_error(run("defend", clip, other, "-y"), 2, "would both become")
+    assert translated == []
+
+
 @pytest.mark.parametrize("arguments", [("defend",), ("defend", "a.mp4", "--no-such"), ("nothing",)])
 def test_flags_and_commands_that_do_not_exist_are_2(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).code == 2
@@ -242,6 +253,19 @@ def test_some_of_several_failed_is_9_and_the_others_are_done(
     assert "1 of 2 inputs failed" in outcome.err
     assert translated == [clip]
     assert (tmp_path / "clip_defended.mp4").exists()
+    made = json.loads(outcome.out)["runs"]
+    assert [one["exit_code"] for one in made] == [3, 0]
+
+
+def test_a_failed_run_has_its_document(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "text.mp4"
+    path.write_text("no film")
+    outcome = run("detect", path, "--json", "--report", tmp_path / "r.json")
+    made = json.loads(outcome.out)
+    jsonschema.validate(made, SCHEMA)
+    assert outcome.code == made["exit_code"] == 3
+    assert made["error"]["message"] in outcome.err
+    assert json.loads((tmp_path / "r.json").read_text("utf-8")) == made
 
 
 def test_several_that_fail_alike_keep_their_code(run: Run, tmp_path: Path) -> None:
@@ -270,7 +294,9 @@ def test_a_signal_gives_its_own_code(
 
     monkeypatch.setattr(runs_module, "translate_clip", stopped)
     # Two inputs: a signal ends the batch, it is not one failure of several.
-    outcome = run("defend", clip, clip)
+    other = clip.with_name("other.mp4")
+    other.write_bytes(clip.read_bytes())
+    outcome = run("defend", clip, other)
     assert outcome.code == code
     assert len(outcome.error_lines) == 1
 
@@ -281,8 +307,7 @@ def test_success_is_0_and_the_report_on_stdout_follows_the_schema(
     outcome = run("defend", clip, "--task", "edit", "--json")
     assert outcome.code == 0
     made = json.loads(outcome.out)
-    schema = json.loads((ROOT / "magdr_video" / "report.schema.json").read_text("utf-8"))
-    jsonschema.validate(made, schema)
+    jsonschema.validate(made, SCHEMA)
     assert made["output"] == str(clip.with_name("clip_defended.mp4"))
     assert "2 of 3 faces perturbed" in outcome.err
 

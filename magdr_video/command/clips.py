@@ -92,6 +92,23 @@ def _target_of(source: Path, output: Path | None, many: bool) -> Path:
     return output
 
 
+def _refuse_shared_targets(sources: list[Path], output: Path | None, many: bool) -> None:
+    """Two inputs such as a.avi and a.mp4 would become one file, the later over the earlier.
+
+    Raises:
+        UsageError: two inputs have one target.
+    """
+    taken: dict[Path, Path] = {}
+    for source in sources if many else []:
+        target = _target_of(source, output, many)
+        if target in taken:
+            raise UsageError(
+                f"{taken[target]} and {source} would both become {target}",
+                hint="give them to two runs with different -o",
+            )
+        taken[target] = source
+
+
 def _emit(document: dict[str, Any], as_json: bool, report: Path | None) -> None:
     if report is not None:
         from magdr_video.provenance import write_json
@@ -101,9 +118,7 @@ def _emit(document: dict[str, Any], as_json: bool, report: Path | None) -> None:
         print(json.dumps(document, ensure_ascii=False))
 
 
-def _failed(
-    command: str, source: Path, settings: Settings | None, error: MagdrError
-) -> dict[str, Any]:
+def _failed(command: str, source: Path, settings: Settings, error: MagdrError) -> dict[str, Any]:
     from magdr_video.report import report_document
 
     return report_document(
@@ -112,12 +127,19 @@ def _failed(
 
 
 def _each(
-    sources: list[Path], work: Callable[[Path], dict[str, Any] | None], command: str
-) -> list[dict[str, Any]]:
+    sources: list[Path],
+    work: Callable[[Path], dict[str, Any] | None],
+    command: str,
+    settings: Settings,
+) -> tuple[list[dict[str, Any]], MagdrError | None]:
     """Work on every input; one bad file does not stop the rest.
 
+    Returns:
+        A document for every input that was not skipped, and what to end with once they are out:
+        the error of a single input, or of a batch a summary with the common code or 9.
+
     Raises:
-        MagdrError: of a single input, unchanged; of a batch, the common code or 9.
+        Interrupted: at once, whatever is left to do.
     """
     documents: list[dict[str, Any]] = []
     errors: list[MagdrError] = []
@@ -125,24 +147,25 @@ def _each(
         try:
             document = work(source)
         except MagdrError as error:
-            if len(sources) == 1 or error.exit_code >= 128:
+            if error.exit_code >= 128:
                 raise
             errors.append(error)
-            document = _failed(command, source, None, error)
-            say(f"magdr-video: {error}")
+            document = _failed(command, source, settings, error)
+            if len(sources) > 1:
+                say(f"magdr-video: {error}")
         if document is not None:
             documents.append(document)
-    if errors:
-        _raise_batch(errors, len(sources))
-    return documents
+    return documents, _summary(errors, len(sources))
 
 
-def _raise_batch(errors: list[MagdrError], total: int) -> None:
+def _summary(errors: list[MagdrError], total: int) -> MagdrError | None:
+    if len(errors) == total == 1 or not errors:
+        return errors[0] if errors else None
     codes = {error.exit_code for error in errors}
     summary = PartialFailure(f"{len(errors)} of {total} inputs failed")
     if len(errors) == total:
         summary.exit_code = codes.pop() if len(codes) == 1 else 1
-    raise summary
+    return summary
 
 
 def _single(document: list[dict[str, Any]]) -> Any:
@@ -235,8 +258,10 @@ def defend(
     many = len(sources) > 1 or (bool(inputs) and inputs[0].is_dir())
     if many and output is not None and not output.is_dir():
         raise UsageError(
-            f"{len(sources)} inputs cannot all become {output}", hint="name a directory with -o"
+            f"{len(sources)} inputs cannot all become {output}",
+            hint="name an existing directory with -o",
         )
+    _refuse_shared_targets(sources, output, many)
     models = _with_models(settings)
     encoder = dict(_pair(text) for text in options)
 
@@ -272,9 +297,11 @@ def defend(
             _say_result(document)
         return document
 
-    documents = _each(sources, work, "defend")
+    documents, failure = _each(sources, work, "defend", settings)
     if documents:
         _emit(_single(documents), as_json, report)
+    if failure is not None:
+        raise failure
 
 
 def detect(
@@ -310,8 +337,10 @@ def detect(
             _print_verdicts(document)
         return document
 
-    documents = _each(expand(inputs), work, "detect")
+    documents, failure = _each(expand(inputs), work, "detect", settings)
     _emit(_single(documents), as_json, report)
+    if failure is not None:
+        raise failure
     if fail_if_perturbed and any(d["run"]["faces_perturbed"] for d in documents):
         raise typer.Exit(1)
 
