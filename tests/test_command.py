@@ -21,7 +21,7 @@ from magdr_video import __version__
 from magdr_video import runs as runs_module
 from magdr_video.command import main
 from magdr_video.command.app import describe
-from magdr_video.command.clips import expand
+from magdr_video.command.targets import expand
 from magdr_video.errors import Interrupted, MagdrError, RuntimeFailure
 from magdr_video.provenance import output_metadata
 from magdr_video.report import report_document

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from magdr_video.errors import MagdrError, OutputError, PartialFailure, SettingsError, UsageError
-from magdr_video.progress import MODES, print_table, progress, say
+from magdr_video.command.tables import say_result, show_plan, show_settings, show_verdicts
+from magdr_video.command.targets import expand, may_overwrite, refuse_shared_targets, target_of
+from magdr_video.errors import MagdrError, PartialFailure, SettingsError, UsageError, nearest
+from magdr_video.progress import MODES, progress, say
 from magdr_video.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -27,86 +28,6 @@ PROGRESS = typer.Option("auto", "--progress", help="auto, bar, json or none.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no notes.")
 JSON = typer.Option(False, "--json", help="Print the report on stdout.")
 REPORT = typer.Option(None, "--report", help="Write the report to a file.")
-
-
-def _source_error(path: Path) -> MagdrError | None:
-    from magdr_video.errors import InputError
-
-    if not path.exists():
-        return InputError(f"{path} does not exist", hint="check the path")
-    return None
-
-
-def expand(inputs: list[Path]) -> list[Path]:
-    """Files of the directories named, sorted, our own earlier outputs left out.
-
-    Raises:
-        InputError: a path that does not exist, or a directory without videos.
-    """
-    from magdr_video.errors import InputError
-
-    out: list[Path] = []
-    for path in inputs:
-        if error := _source_error(path):
-            raise error
-        if not path.is_dir():
-            out.append(path)
-            continue
-        found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES]
-        found = [p for p in found if not p.stem.endswith("_defended")]
-        if not found:
-            raise InputError(
-                f"{path} holds no videos", hint=f"looked for {' '.join(sorted(VIDEO_SUFFIXES))}"
-            )
-        out += found
-    return out
-
-
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".flv")
-)
-
-
-def _may_overwrite(target: Path, yes: bool, no: bool) -> bool | None:
-    """True to write, None to skip; asks on a terminal.
-
-    Raises:
-        OutputError: the target exists and nobody can be asked.
-    """
-    if not target.exists() or yes:
-        return True
-    if no:
-        return None
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        return typer.confirm(f"{target} exists. Overwrite?", err=True) or None
-    raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
-
-
-def _target_of(source: Path, output: Path | None, many: bool) -> Path:
-    from magdr_video.runs import default_target
-
-    if output is None:
-        return default_target(source)
-    if many or output.is_dir():
-        return output / default_target(source).name
-    return output
-
-
-def _refuse_shared_targets(sources: list[Path], output: Path | None, many: bool) -> None:
-    """Two inputs such as a.avi and a.mp4 would become one file, the later over the earlier.
-
-    Raises:
-        UsageError: two inputs have one target.
-    """
-    taken: dict[Path, Path] = {}
-    for source in sources if many else []:
-        target = _target_of(source, output, many)
-        if target in taken:
-            raise UsageError(
-                f"{taken[target]} and {source} would both become {target}",
-                hint="give them to two runs with different -o",
-            )
-        taken[target] = source
 
 
 def _emit(document: dict[str, Any], as_json: bool, report: Path | None) -> None:
@@ -252,7 +173,7 @@ def defend(
         },
     )
     if print_config:
-        _print_config(settings)
+        show_settings(settings)
         return
     sources = expand(inputs)
     many = len(sources) > 1 or (bool(inputs) and inputs[0].is_dir())
@@ -261,7 +182,7 @@ def defend(
             f"{len(sources)} inputs cannot all become {output}",
             hint="name an existing directory with -o",
         )
-    _refuse_shared_targets(sources, output, many)
+    refuse_shared_targets(sources, output, many)
     models = _with_models(settings)
     encoder = dict(_pair(text) for text in options)
 
@@ -270,16 +191,16 @@ def defend(
         from magdr_video.runs import check_paths, refuse_hdr, translate_clip
         from magdr_video.video.reader import probe
 
-        target = _target_of(source, output, many)
+        target = target_of(source, output, many)
         check_paths(source, target, overwrite=True)
-        if _may_overwrite(target, yes, no) is None:
+        if may_overwrite(target, yes, no) is None:
             say(f"{target} exists: skipped")
             return None
         clip = probe(source)
         refuse_hdr(clip, settings.output.hdr)
         output_metadata(settings.task, settings.output.provenance, clip.metadata)
         if dry_run:
-            _print_plan(source, target, settings, models())
+            show_plan(source, target, settings, models())
             return None
         total = float(clip.duration) if clip.duration else None
         with progress(progress_mode, source.name, total, quiet=quiet) as tick:
@@ -294,7 +215,7 @@ def defend(
                 tick=tick,
             )
         if not quiet:
-            _say_result(document)
+            say_result(document)
         return document
 
     documents, failure = _each(sources, work, "defend", settings)
@@ -334,7 +255,7 @@ def detect(
         with progress(progress_mode, source.name, total, quiet=quiet) as tick:
             document = detect_clip(source, settings, models=models(), tick=tick)
         if not as_json:
-            _print_verdicts(document)
+            show_verdicts(document)
         return document
 
     documents, failure = _each(expand(inputs), work, "detect", settings)
@@ -346,8 +267,6 @@ def detect(
 
 
 def _check_modes(mode: str, yes: bool, no: bool) -> None:
-    from magdr_video.errors import nearest
-
     if mode not in MODES:
         raise UsageError(f"--progress '{mode}' is not allowed", hint=nearest(mode, MODES))
     if yes and no:
@@ -359,60 +278,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign or not key:
         raise SettingsError(f"-e '{text}' has no '='", hint="write -e key=value")
     return key, value
-
-
-def _print_config(settings: Settings) -> None:
-    from magdr_video.settings import declared, flatten
-
-    about = declared()
-    rows = [
-        [key, str(value), about[key].metadata["help"]] for key, value in flatten(settings).items()
-    ]
-    print_table("Settings of this run", ("key", "value", "meaning"), rows)
-
-
-def _print_plan(source: Path, target: Path, settings: Settings, models: Models) -> None:
-    from magdr_video.device import describe
-    from magdr_video.video.reader import probe
-
-    clip = probe(source)
-    rows = [
-        ["input", str(source)],
-        ["output", str(target)],
-        ["picture", f"{clip.width}x{clip.height} {clip.pixel_format}"],
-        ["task", settings.task],
-        ["device", describe(models.device)],
-        ["weights", ", ".join(models.weights)],
-        *(["stream", f"{note.index} {note.kind} {note.codec}"] for note in clip.streams),
-    ]
-    print_table("Plan", ("what", "value"), rows)
-
-
-def _say_result(document: dict[str, Any]) -> None:
-    run = document["run"]
-    share = f"{run['faces_perturbed']} of {run['faces']} faces perturbed"
-    say(
-        f"{document['output']}: {run['frames_out']} frames, {share}, "
-        f"{run['faces_reconstructed']} reconstructed"
-    )
-    for note in run["notes"]:
-        say(f"  note: {note}")
-
-
-def _print_verdicts(document: dict[str, Any]) -> None:
-    rows = [
-        [
-            str(v["track"]),
-            str(v["frame"]),
-            "perturbed" if v["perturbed"] else "clean",
-            *(f"{v[key]:.2f}" for key in ("s_dist", "s_cons", "s_mean", "s_final")),
-            ", ".join(v["regions"]),
-        ]
-        for v in document["run"]["verdicts"]
-    ]
-    head = ("track", "frame", "verdict", "S_dist", "S_cons", "mean shift", "S_final", "regions")
-    print_table(document["input"], head, rows)
-    run = document["run"]
-    print(f"{run['faces_perturbed']} of {run['faces']} face-frames perturbed")
-    for note in run["notes"]:
-        say(f"  note: {note}")
