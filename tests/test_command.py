@@ -21,6 +21,7 @@ from magdr_video import __version__
 from magdr_video import runs as runs_module
 from magdr_video.command import main
 from magdr_video.command.app import describe
+from magdr_video.command.tables import show_verdicts
 from magdr_video.command.targets import expand
 from magdr_video.errors import Interrupted, MagdrError, RuntimeFailure
 from magdr_video.provenance import output_metadata
@@ -329,6 +330,21 @@ def test_detect_fails_on_request_when_a_face_is_perturbed(
 ) -> None:
     assert run("detect", clip).code == 0
     assert run("detect", clip, "--fail-if-perturbed").code == 1
+
+
+def test_verdicts_are_shown_even_where_a_number_is_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    numbers = {"s_dist": 1.5, "s_cons": None, "s_mean": 0.25, "s_final": None}
+    verdict = {"track": 3, "frame": 7, "perturbed": True, "regions": ["hair"], **numbers}
+    run = {"verdicts": [verdict], "faces": 2, "faces_perturbed": 1, "notes": []}
+    show_verdicts({"input": "in.mp4", "run": run})
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if "hair" in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "3", "7", "perturbed", "1.50", "-", "0.25", "-", "hair",
+    ]  # fmt: skip
+    assert "1 of 2 face-frames perturbed" in shown
 
 
 def test_no_skips_what_exists(run: Run, clip: Path, translated: list[Path]) -> None:

@@ -51,6 +51,10 @@ def say_result(document: dict[str, Any]) -> None:
         say(f"  note: {note}")
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"  # null in a report: not a finite number
+
+
 def show_verdicts(document: dict[str, Any]) -> None:
     """The verdicts of a clip, and how many faces they condemn."""
     rows = [
@@ -58,7 +62,7 @@ def show_verdicts(document: dict[str, Any]) -> None:
             str(v["track"]),
             str(v["frame"]),
             "perturbed" if v["perturbed"] else "clean",
-            *(f"{v[key]:.2f}" for key in ("s_dist", "s_cons", "s_mean", "s_final")),
+            *(_number(v[key]) for key in ("s_dist", "s_cons", "s_mean", "s_final")),
             ", ".join(v["regions"]),
         ]
         for v in document["run"]["verdicts"]
