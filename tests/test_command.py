@@ -420,6 +420,13 @@ def test_showing_unknown_weights_is_5(run: Run) -> None:
     assert_error(run("models", "show", "nope"), 5, "nope")
 
 
+@pytest.mark.parametrize("name", ["bisenet-compact", "cyclegan-synthetic-ab"])
+def test_weights_are_shown_with_their_card(run: Run, name: str) -> None:
+    outcome = run("models", "show", name)
+    assert outcome.code == 0
+    assert f"# {name.removesuffix('-ab')}" in outcome.out.splitlines()
+
+
 def test_an_earlier_demo_is_not_overwritten(run: Run, tmp_path: Path) -> None:
     (tmp_path / "source.mp4").write_bytes(b"precious")
     outcome = run("demo", "-o", tmp_path)

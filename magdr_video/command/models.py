@@ -55,9 +55,15 @@ def show(name: str = typer.Argument(..., help="Name or file.")) -> None:
     record = zoo.find(name)
     rows = [[key, str(value)] for key, value in vars(record).items()]
     print_table(record.name, ("what", "value"), rows)
-    card = record.path.with_suffix(".md")
-    if card.exists():
+    if card := _card(record.path):
         print(card.read_text(encoding="utf-8"))
+
+
+def _card(weights: Path) -> Path | None:
+    """The card beside weights; cyclegan-synthetic.md is that of its directions -ab and -ba."""
+    named = [weights.stem, weights.stem.rpartition("-")[0]]
+    cards = [weights.with_name(f"{name}.md") for name in named if name]
+    return next((card for card in cards if card.exists()), None)
 
 
 @app.command("import")
