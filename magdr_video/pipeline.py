@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from magdr_video.errors import MagdrError, RuntimeFailure
@@ -114,7 +115,8 @@ def run(
     """
     clock = Clock(report)
     found = stages.find_faces(clock.iterate("decode", batches))
-    for batch, crops, around in with_neighbours(_aligned(found, stages, clock)):
+    aligned = _aligned(found, stages, report, clock, strict)
+    for batch, crops, around in with_neighbours(aligned):
         report.frames_in += len(batch)
         report.faces += len(crops)
         report.frames_without_face += len(batch) - len(np.unique(crops.faces.frame))
@@ -122,7 +124,11 @@ def run(
 
 
 def _aligned(
-    found: Iterator[tuple[FrameBatch, Faces]], stages: Stages, clock: Clock
+    found: Iterator[tuple[FrameBatch, Faces]],
+    stages: Stages,
+    report: RunReport,
+    clock: Clock,
+    strict: bool,
 ) -> Iterator[Aligned]:
     while True:
         # Finding pulls frames from the decoder; that time is counted as decoding as well.
@@ -131,9 +137,19 @@ def _aligned(
         if item is None:
             return
         batch, faces = item
-        with clock.running("align"):
-            crops = stages.align(batch, faces)
+        try:
+            with clock.running("align"):
+                crops = stages.align(batch, faces)
+        except MagdrError:
+            raise
+        except Exception as error:
+            _fail(batch, error, report, strict)
+            crops = _no_crops()
         yield batch, crops
+
+
+def _no_crops() -> FaceCrops:
+    return FaceCrops(torch.zeros(0, 3, 1, 1), np.zeros((0, 2, 3)), Faces.none())
 
 
 def _translate_batch(
@@ -163,13 +179,14 @@ def _translate_batch(
     except MagdrError:
         raise
     except Exception as error:
-        if strict:
-            raise RuntimeFailure(f"frames from {batch.first_index}: {error}") from error
-        _pass_through(batch, error, report)
+        _fail(batch, error, report, strict)
         return batch
 
 
-def _pass_through(batch: FrameBatch, error: Exception, report: RunReport) -> None:
+def _fail(batch: FrameBatch, error: Exception, report: RunReport, strict: bool) -> None:
+    """Count and report a batch that passes through unchanged, or raise."""
+    if strict:
+        raise RuntimeFailure(f"frames from {batch.first_index}: {error}") from error
     report.frames_passed_through += len(batch)
     about = {
         "first_frame": batch.first_index,

@@ -43,9 +43,10 @@ class CountedGenerator:
             try:
                 out.append(self._generate(crops[piece], condition[piece]))
             except torch.cuda.OutOfMemoryError:
-                if self._chunk == 1:
+                tried = len(crops[piece])
+                if tried == 1:
                     raise
-                self._chunk = max(1, self._chunk // 2)
+                self._chunk = tried // 2
                 self._report.notes.append(f"device memory is short: batches of {self._chunk}")
                 continue
             start += self._chunk
@@ -212,31 +213,40 @@ class Restorer:
             one = Masks(masks.data[index : index + 1], masks.regions, masks.target)
             base = steadied[index][None]
             if verdict.inspected[index] or not entry.recipes:
-                self._choose(entry, base, one, condition[index : index + 1], track, frame)
+                # The entry has heard of the whole batch; this face's own score is the verdict's.
+                score = float(verdict.s_final[index]) if verdict.inspected[index] else entry.score
+                self._choose(entry, base, one, condition[index : index + 1], track, frame, score)
             if entry.accepted:
                 out[index] = compose(base, one, entry.recipes)[0]
                 self.report.faces_reconstructed += 1
         return out
 
     def _choose(
-        self, entry: TrackEntry, base: Tensor, masks: Masks, condition: Tensor, track: int, at: int
+        self,
+        entry: TrackEntry,
+        base: Tensor,
+        masks: Masks,
+        condition: Tensor,
+        track: int,
+        at: int,
+        before: float,
     ) -> None:
         """Default chain first; search where its score stays high; keep what lowers the score."""
         recipes = entry.recipes or uniform_recipes(masks, self.detector.table.recipe)
         score = self._score(compose(base, masks, recipes), masks, condition)
         if score > self.detector.table.tau_final and self.budget > 0:
-            recipes, score = self._search(base, masks, condition, recipes)
+            recipes, score = self._search(base, masks, condition, recipes, score)
         plain = self._score(base, masks, condition)
         if plain < score:
             recipes, score = uniform_recipes(masks, ()), plain
-        # Averaging along the motion may help where no chain does; entry.score is the bare crop's.
-        entry.accepted = score < entry.score
+        # Averaging along the motion may help where no chain does; `before` is the bare crop's.
+        entry.accepted = score < before
         entry.recipes = recipes
         about = {
             "track": track,
             "frame": at,
             "accepted": entry.accepted,
-            "score_before": round(entry.score, 4),
+            "score_before": round(before, 4),
             "score_after": round(score, 4),
             "resolved": score <= self.detector.table.tau_final,
             "recipes": sorted({str(recipe) for recipe in _merged(recipes)}),
@@ -245,7 +255,12 @@ class Restorer:
         self.report.choices.append(about)
 
     def _search(
-        self, base: Tensor, masks: Masks, condition: Tensor, start: Sequence[Recipe]
+        self,
+        base: Tensor,
+        masks: Masks,
+        condition: Tensor,
+        start: Sequence[Recipe],
+        start_score: float,
     ) -> tuple[tuple[Recipe, ...], float]:
         self.report.searches += 1
         net = RecNet(
@@ -253,7 +268,7 @@ class Restorer:
             passes_per_score=1 + self.detector.passes_per_face,
             budget=self.budget,
         )
-        return net.search(base, masks, start)
+        return net.search(base, masks, start, start_score)
 
     def _score(self, candidate: Tensor, masks: Masks, condition: Tensor) -> float:
         return float(self.detector.inspect(candidate, masks, condition).s_final[0])

@@ -60,10 +60,13 @@ def gaussian(images: Tensor, *, sigma: float) -> Tensor:
 
 
 def median(images: Tensor, *, size: float) -> Tensor:
-    """Median over size x size pixels (kornia)."""
+    """Median over size x size pixels (kornia), reflected borders."""
     from kornia.filters import median_blur
 
-    out: Tensor = median_blur(images, int(size))
+    reach = int(size) // 2
+    # kornia pads with zeros by default, which turns the corners black.
+    padded = F.pad(images, (reach,) * 4, mode="reflect")
+    out: Tensor = median_blur(padded, int(size))[..., reach:-reach, reach:-reach]
     return out
 
 

@@ -65,15 +65,25 @@ def _tensor(held: Any) -> Tensor:
     return torch.tensor(held, dtype=torch.float32)
 
 
+def _check_shapes(table: Calibration) -> None:
+    regions, transforms = len(table.regions), len(table.transforms)
+    for name, rows in (("distortion", regions), ("consistency", transforms)):
+        for part in ("mean", "std"):
+            got, want = tuple(getattr(table, f"{name}_{part}").shape), (rows, len(table.criteria))
+            if got != want:
+                raise ValueError(f"{name}.{part} has shape {got}, expected {want}")
+
+
 def load_calibration(path: Path) -> Calibration:
     """Read a table.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, or lacks an entry.
+        SettingsError: the file is missing, is not TOML, lacks an entry, or has numbers
+            that do not match its regions, transforms and criteria.
     """
     try:
         held = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Calibration(
+        table = Calibration(
             task=held["task"],
             model=held["model"],
             criteria=tuple(held["criteria"]),
@@ -91,6 +101,8 @@ def load_calibration(path: Path) -> Calibration:
             tau_final=float(held["thresholds"]["final"]),
             recipe=parse_chain(held["recipe"]["default"]),
         )
+        _check_shapes(table)
+        return table
     except OSError as error:
         raise SettingsError(
             f"calibration table {path}: {error.strerror}",

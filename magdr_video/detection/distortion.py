@@ -37,17 +37,17 @@ def standardise(raw: Tensor, table: Calibration) -> Tensor:
 def region_margins(z: Tensor, masks: Masks) -> Tensor:
     """m_i = max over criteria of (z_i - z_c), (F, R); minus infinity where it cannot be judged.
 
-    z_c is the mean over the target regions. Reading of eq. 5 (METHOD 5.3): the target itself is
-    left out, since its own difference is always zero.
+    z_c is the mean over the target regions that can be judged, and 0, the clean mean, where there
+    are none. Reading of eq. 5 (METHOD 5.3): the target itself is left out, since its own
+    difference is always zero.
     """
-    target = torch.tensor(masks.target, device=z.device)
-    if not bool(target.any()):
-        benchmark = torch.zeros_like(z[:, :1])
-    else:
-        benchmark = z[:, target].mean(dim=1, keepdim=True)
+    target, usable = torch.tensor(masks.target, device=z.device), usable_regions(masks)
+    counted = (usable & target).to(z.dtype)[..., None]
+    benchmark = (z * counted).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True).clamp(
+        min=1
+    )
     margins = (z - benchmark).amax(dim=-1)
-    unusable = ~usable_regions(masks) | target
-    return margins.masked_fill(unusable, float("-inf"))
+    return margins.masked_fill(~usable | target, float("-inf"))
 
 
 def distortion_score(z: Tensor, masks: Masks) -> Tensor:

@@ -62,7 +62,7 @@ class RecNet:
         return self.spent + self.passes_per_score <= self.budget
 
     def search(
-        self, crop: Tensor, masks: Masks, start: Sequence[Recipe]
+        self, crop: Tensor, masks: Masks, start: Sequence[Recipe], start_score: float
     ) -> tuple[tuple[Recipe, ...], float]:
         """Improve `start` region by region, largest first; returns recipes and their score.
 
@@ -70,10 +70,11 @@ class RecNet:
             crop: one crop (1, 3, S, S) in [0, 1].
             masks: its masks.
             start: recipes to begin with, one a region.
+            start_score: their score, which the caller has paid for.
         """
         self.spent = 0
         best = {recipe.region: recipe for recipe in start}
-        best_score = self._score(crop, masks, list(best.values()))
+        best_score = start_score
         areas = masks.data[0].mean(dim=(1, 2))
         for index in torch.argsort(areas, descending=True).tolist():
             region = masks.regions[index]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 MISMATCH = 0.06
-"""Difference of lightly blurred grey in [0, 1] at which a neighbour's pixel counts for 1/e."""
+"""Largest difference of a lightly blurred channel at which a neighbour's pixel counts for 1/e."""
 
 Image = NDArray[Any]
 
@@ -32,6 +32,10 @@ def _flow(target: Image, source: Image) -> Image:
     """Backward flow (S, S, 2): target(x) = source(x + flow(x)), in crop pixels (Farneback)."""
     start: Any = None
     return np.asarray(cv2.calcOpticalFlowFarneback(target, source, start, 0.5, 3, 15, 3, 5, 1.1, 0))
+
+
+def _soft(picture: Image) -> Image:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.5))
 
 
 def _warp(image: Image, flow: Image) -> Image:
@@ -52,16 +56,17 @@ def average_along_motion(crops: Sequence[Tensor], centre: int) -> Tensor:
     """
     target = crops[centre]
     grey = _grey(target)
-    total = target.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32)
+    own = target.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32)
+    soft, total = _soft(own), own
     weights = np.ones((*grey.shape, 1), np.float32)
     for index, crop in enumerate(crops):
         if index == centre:
             continue
-        other = _grey(crop)
-        flow = _flow(grey, other)
-        apart = _warp(other, flow).astype(np.float32) - grey.astype(np.float32)
-        weight = np.exp(-((apart / 255 / MISMATCH) ** 2))[..., None].astype(np.float32)
+        flow = _flow(grey, _grey(crop))
         picture = crop.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32)
+        # In colour: what covers a face may be just as bright.
+        apart = np.abs(_warp(_soft(picture), flow) - soft).max(axis=2, keepdims=True)
+        weight = np.exp(-((apart / MISMATCH) ** 2)).astype(np.float32)
         total = total + weight * _warp(picture, flow)
         weights = weights + weight
     mean = np.ascontiguousarray((total / weights).transpose(2, 0, 1))
