@@ -1,0 +1,317 @@
+"""The real stages on made-up clips: what they reuse, what they repair, what they count."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from magdr_video.detection.detector import Inspection, PerturbationDetector
+from magdr_video.pipeline import Stages, run
+from magdr_video.reconstruction.cache import TrackCache
+from magdr_video.settings import DetectionSettings, ReconstructionSettings, Settings
+from magdr_video.stages import (
+    CountedGenerator,
+    Inspector,
+    MaskCarrier,
+    Restorer,
+    detection_period,
+    translate_by_verdict,
+    unjudged,
+)
+from magdr_video.transforms import gaussian
+from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
+from tests.faces.batches import make_clip, make_faces
+from tests.toys import ToyGenerator, decibels, halves, pictures, toy_table
+
+SIZE, FRAMES = 24, 32
+NOISY, CLEAN, LATE = 1, 2, 3
+"""Track numbers: noise that fades from frame to frame; none; noise from frame 10 to 20 only."""
+FACES = pictures(4, SIZE)
+
+
+def loudness(track: int, frame: int) -> float:
+    if track == NOISY:
+        return 0.10 - 0.002 * frame
+    return 0.06 if track == LATE and 10 <= frame < 20 else 0.0
+
+
+def crop_of(track: int, frame: int) -> Tensor:
+    draw = torch.Generator().manual_seed(1000 * track + frame)
+    grain = torch.randn(3, SIZE, SIZE, generator=draw) * loudness(track, frame)
+    return (FACES[track] + grain).clamp(0, 1)
+
+
+def find_faces(batches: Iterable[FrameBatch]) -> Iterator[tuple[FrameBatch, Faces]]:
+    """Three tracks; the noisy one begins on frame 2, so that its beat is not the clip's."""
+    for batch in batches:
+        pairs = [
+            (frame, track)
+            for frame in range(len(batch))
+            for track in (NOISY, CLEAN, LATE)
+            if track != NOISY or batch.first_index + frame >= 2
+        ]
+        faces = make_faces([frame for frame, _ in pairs], np.full((len(pairs), 2), 4.0), 4.0)
+        yield batch, dataclasses.replace(faces, track=np.array([t for _, t in pairs], np.int64))
+
+
+def align(batch: FrameBatch, faces: Faces) -> FaceCrops:
+    pairs = zip(faces.track, faces.frame, strict=True)
+    crops = [crop_of(int(track), batch.first_index + int(frame)) for track, frame in pairs]
+    return FaceCrops(torch.stack(crops), np.zeros((len(faces), 2, 3)), faces)
+
+
+class NoiseDetector(PerturbationDetector):
+    """Scores a face by what a light blur takes away; clean ones score about 0.3."""
+
+    def inspect(
+        self, crops: Tensor, masks: Masks, condition: Tensor, draft: Tensor | None = None
+    ) -> Inspection:
+        score = (crops - gaussian(crops, sigma=1)).abs().mean(dim=(1, 2, 3)) * 100
+        perturbed = score > 1.5
+        draft = self.generate(crops, condition) if draft is None else draft
+        flags = perturbed[:, None].expand(-1, 2)
+        return Inspection(perturbed, score, score, score, score, flags, score, draft)
+
+
+class Scene:
+    """The three tracks run through the real inspector and restorer."""
+
+    def __init__(self, batch: int, *, period: int = 4, window: int = 3, budget: int = 0) -> None:
+        self.report = RunReport()
+        self.batch = batch
+        self.generator = CountedGenerator(ToyGenerator(), self.report)
+        detector = NoiseDetector(self.generator, toy_table(tau_final=0.5))
+        self.cache = TrackCache(period)
+        self.inspector = Inspector(detector, self.cache, self.report)
+        self.restorer = Restorer(detector, self.cache, self.report, window, budget)
+        self.verdicts: dict[tuple[int, int], bool] = {}
+        self.restored: dict[tuple[int, int], Tensor] = {}
+        self.translated: dict[tuple[int, int], Tensor] = {}
+
+    def _keys(self, batch: FrameBatch, crops: FaceCrops) -> list[tuple[int, int]]:
+        pairs = zip(crops.faces.track, crops.faces.frame, strict=True)
+        return [(int(track), batch.first_index + int(frame)) for track, frame in pairs]
+
+    def _reconstruct(self, batch: FrameBatch, crops: FaceCrops, *rest: object) -> Tensor:
+        out = self.restorer(batch, crops, *rest)  # type: ignore[arg-type]
+        self.restored |= dict(zip(self._keys(batch, crops), out, strict=True))
+        return out
+
+    def _inspect(self, batch: FrameBatch, crops: FaceCrops, masks: Masks, c: Tensor) -> Verdict:
+        verdict = self.inspector(batch, crops, masks, c)
+        held = map(bool, verdict.perturbed)
+        self.verdicts |= dict(zip(self._keys(batch, crops), held, strict=True))
+        return verdict
+
+    def _paste(self, batch: FrameBatch, crops: FaceCrops, out: Tensor, masks: Masks) -> FrameBatch:
+        self.translated |= dict(zip(self._keys(batch, crops), out, strict=True))
+        return batch
+
+    def play(self) -> Scene:
+        stages = Stages(
+            find_faces=find_faces,
+            align=align,
+            parse=lambda batch, crops: halves(len(crops), SIZE),
+            condition=lambda batch, crops: torch.zeros(len(crops), 1),
+            inspect=self._inspect,
+            reconstruct=self._reconstruct,
+            translate=lambda crops, condition, verdict: translate_by_verdict(
+                self.generator, crops, condition, verdict
+            ),
+            paste=self._paste,
+        )
+        list(run(make_clip(FRAMES, size=self.batch), stages, self.report, strict=True))
+        return self
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene(4).play()
+
+
+@pytest.mark.parametrize("batch", [3, 16, 32])
+def test_the_result_does_not_depend_on_the_batch_size(scene: Scene, batch: int) -> None:
+    other = Scene(batch).play()
+    assert other.verdicts == scene.verdicts
+    assert other.translated.keys() == scene.translated.keys()
+    for key, picture in scene.translated.items():
+        torch.testing.assert_close(other.translated[key], picture, atol=1e-5, rtol=0, msg=str(key))
+    for name in ("choices", "verdicts"):
+        ours, theirs = getattr(other.report, name), getattr(scene.report, name)
+        assert sorted(map(str, ours)) == sorted(map(str, theirs)), name
+    for name in ("generator_passes", "faces_inspected", "faces_reconstructed", "cache_hits"):
+        assert getattr(other.report, name) == getattr(scene.report, name), name
+
+
+def test_a_search_within_a_budget_does_not_depend_on_the_batch_size_either() -> None:
+    first, other = (Scene(batch, period=12, window=1, budget=9).play() for batch in (4, 16))
+    assert first.report.searches > 0
+    assert sorted(map(str, first.report.choices)) == sorted(map(str, other.report.choices))
+
+
+def test_the_noisy_track_is_repaired_and_the_clean_one_untouched(scene: Scene) -> None:
+    for frame in range(2, FRAMES):
+        bare, repaired = crop_of(NOISY, frame), scene.restored[NOISY, frame]
+        assert decibels(repaired, FACES[NOISY]) > decibels(bare, FACES[NOISY]) + 2, frame
+    for frame in range(FRAMES):
+        assert torch.equal(scene.restored[CLEAN, frame], crop_of(CLEAN, frame))
+
+
+def test_a_verdict_holds_until_the_next_inspection_and_is_cleared_by_two_clean_ones(
+    scene: Scene,
+) -> None:
+    held = [scene.verdicts[LATE, frame] for frame in range(FRAMES)]
+    assert [frame for frame in range(FRAMES) if held[frame]] == list(range(12, 24))
+
+
+def test_a_track_is_inspected_on_its_own_beat(scene: Scene) -> None:
+    seen = {track: [] for track in (NOISY, CLEAN, LATE)}
+    for entry in scene.report.verdicts:
+        seen[entry["track"]].append(entry["frame"])
+    assert seen[NOISY] == list(range(2, FRAMES, 4))
+    assert seen[CLEAN] == seen[LATE] == list(range(0, FRAMES, 4))
+    assert scene.report.faces_inspected == sum(map(len, seen.values()))
+    assert scene.report.cache_hits == scene.report.faces - scene.report.faces_inspected
+
+
+def test_a_clean_inspected_face_is_translated_once_in_all() -> None:
+    scene = Scene(4, period=1)
+    scene.report.generator_passes = 0
+    scene.play()
+    choices = len(scene.report.choices)
+    # One draft a face; a second pass where it is perturbed, and two for each chain scored.
+    assert scene.report.generator_passes == (
+        scene.report.faces + scene.report.faces_perturbed + 2 * choices
+    )
+
+
+def test_recipes_that_do_not_lower_the_score_are_not_used() -> None:
+    scene = Scene(8, window=1)
+    detector = scene.restorer.detector
+    detector.table = dataclasses.replace(detector.table, recipe=())
+    scene.play()
+    assert scene.report.choices and not any(c["accepted"] for c in scene.report.choices)
+    assert scene.report.faces_reconstructed == 0
+    for key, picture in scene.restored.items():
+        assert torch.equal(picture, crop_of(*key))
+
+
+def test_drafts_are_used_for_inspected_clean_faces_only() -> None:
+    generator, crops = ToyGenerator(), pictures(4, SIZE)
+    masks = halves(4, SIZE)
+    faces = make_faces([0, 1, 2, 3], np.zeros((4, 2)), 4.0)
+    verdict = dataclasses.replace(
+        unjudged(FaceCrops(crops, np.zeros((4, 2, 3)), faces), masks),
+        perturbed=np.array([False, False, True, True]),
+        inspected=np.array([True, False, True, False]),
+        draft=torch.full_like(crops, 0.25),
+    )
+    condition = torch.zeros(4, 1)
+    out = translate_by_verdict(generator, crops, condition, verdict)
+    assert generator.passes == 3
+    torch.testing.assert_close(out[0], torch.full_like(out[0], 0.25))
+    expected = ToyGenerator()(crops[1:], condition[1:])
+    torch.testing.assert_close(out[1:], expected, atol=1e-5, rtol=0)
+    assert torch.all(verdict.draft == 0.25)
+
+
+def carried(size: int, period: int) -> tuple[list[tuple[int, int]], RunReport, Tensor]:
+    """Which (track, frame) was parsed, and the masks of all faces."""
+    report, parsed = RunReport(), []
+
+    def parse(crops: Tensor) -> Tensor:
+        parsed.extend(crops[:, 0, 0, 0].tolist())
+        return crops[:, :2] + 1
+
+    carrier = MaskCarrier(
+        parse, lambda held: Masks(held, ("a", "b"), (False, False)), period, report
+    )
+    out = []
+    for batch, faces in find_faces(make_clip(20, size=size)):
+        numbers = torch.as_tensor(faces.track * 100 + batch.first_index + faces.frame)
+        data = numbers.float()[:, None, None, None].expand(-1, 3, 4, 4)
+        out.append(carrier(batch, FaceCrops(data, np.zeros((len(faces), 2, 3)), faces)).data)
+    return [divmod(int(number), 100) for number in parsed], report, torch.cat(out)
+
+
+def test_masks_are_parsed_at_their_period_from_each_tracks_first_face() -> None:
+    parsed, report, masks = carried(4, 6)
+    assert sorted(f for track, f in parsed if track == NOISY) == [2, 8, 14]
+    assert sorted(f for track, f in parsed if track == CLEAN) == [0, 6, 12, 18]
+    assert report.parser_passes == len(parsed)
+    assert masks.shape == (20 * 3 - 2, 2, 4, 4)
+
+
+@pytest.mark.parametrize("size", [1, 5, 20])
+def test_carried_masks_do_not_depend_on_the_batch_size(size: int) -> None:
+    parsed, _, masks = carried(4, 6)
+    others, _, same = carried(size, 6)
+    assert sorted(others) == sorted(parsed)
+    assert torch.equal(same, masks)
+
+
+def test_a_face_between_parses_has_the_masks_of_its_own_track() -> None:
+    _, _, masks = carried(4, 6)
+    levels = masks[:, 0, 0, 0] - 1
+    last = levels[-3:].tolist()
+    assert last == [NOISY * 100 + 14, CLEAN * 100 + 18, LATE * 100 + 18]
+
+
+class ShortOfMemory:
+    """Refuses more than `room` crops at once."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.tried: list[int] = []
+
+    def __call__(self, crops: Tensor, condition: Tensor) -> Tensor:
+        self.tried.append(len(crops))
+        if len(crops) > self.room:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return crops + condition[:, :1, None, None]
+
+
+def test_a_lack_of_memory_halves_the_chunk_from_what_was_tried_and_is_noted() -> None:
+    report, inner = RunReport(), ShortOfMemory(3)
+    generator = CountedGenerator(inner, report, chunk=64)
+    crops, condition = torch.rand(10, 3, 4, 4), torch.arange(10.0)[:, None]
+    out = generator(crops, condition)
+    torch.testing.assert_close(out, crops + condition[:, :, None, None])
+    assert inner.tried == [10, 5, 2, 2, 2, 2, 2]
+    assert report.generator_passes == 10
+    assert [note.rsplit(" ", 1)[1] for note in report.notes] == ["5", "2"]
+
+
+def test_one_crop_too_many_for_the_memory_is_an_error() -> None:
+    generator = CountedGenerator(ShortOfMemory(0), RunReport(), chunk=4)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        generator(torch.rand(3, 3, 4, 4), torch.zeros(3, 1))
+
+
+def test_chunks_give_what_one_pass_gives_and_no_crops_give_none() -> None:
+    report = RunReport()
+    crops, condition = pictures(5, SIZE), torch.linspace(-1, 1, 5)[:, None]
+    got = CountedGenerator(ToyGenerator(), report, chunk=2)(crops, condition)
+    torch.testing.assert_close(got, ToyGenerator()(crops, condition), atol=1e-5, rtol=0)
+    assert CountedGenerator(ToyGenerator(), report)(crops[:0], condition[:0]).shape[0] == 0
+    assert report.generator_passes == 5
+
+
+def test_a_run_without_a_defence_judges_nothing() -> None:
+    faces = make_faces([0, 1], np.zeros((2, 2)), 4.0)
+    crops = FaceCrops(pictures(2, SIZE), np.zeros((2, 2, 3)), faces)
+    verdict = unjudged(crops, halves(2, SIZE))
+    assert not verdict.perturbed.any() and not verdict.inspected.any()
+    assert np.isnan(verdict.s_final).all()
+    assert verdict.flags.shape == (2, 2)
+
+
+def test_without_the_cache_every_face_is_inspected() -> None:
+    kept = Settings(task="edit", detection=DetectionSettings(period=7))
+    alone = dataclasses.replace(kept, reconstruction=ReconstructionSettings(cache=False))
+    assert (detection_period(kept), detection_period(alone)) == (7, 1)
