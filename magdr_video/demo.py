@@ -69,7 +69,8 @@ def chimes(seconds: float) -> NDArray[np.float32]:
     for place, tone in enumerate((261.63, 329.63, 392.0, 523.25)):
         since = at - 0.25 * place
         out += np.where(since > 0, np.exp(-2 * since) * np.sin(2 * np.pi * tone * since), 0)
-    return (out / np.abs(out).max() * 0.25).astype(np.float32)
+    quiet: NDArray[np.float32] = (out / np.abs(out).max() * 0.25).astype(np.float32)
+    return quiet
 
 
 def write_source(target: Path, seconds: float, *, overwrite: bool) -> None:

@@ -7,6 +7,7 @@ loader, `--set`, `--print-config` and the error messages read that one declarati
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -178,6 +179,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
             f"{where}: {key} = {value!r} is not allowed", hint=nearest(value, about["choices"])
         )
     low, high = about["low"], about["high"]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{where}: {key} = {value} is no finite number", hint=about["help"])
     if (low is not None and value < low) or (high is not None and value > high):
         raise SettingsError(
             f"{where}: {key} = {value} is out of range",

@@ -80,7 +80,7 @@ class Subject:
     @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate in pieces."""
-        pieces = zip(crops.split(16), condition.split(16), strict=True)  # type: ignore[no-untyped-call]
+        pieces = zip(torch.split(crops, 16), torch.split(condition, 16), strict=True)
         return torch.cat([self.translator.translate(*piece) for piece in pieces])
 
     def masks(self, crops: Tensor, names: Sequence[str] = ()) -> Masks:
@@ -233,18 +233,24 @@ def _numbers(values: Tensor) -> str:
     return "[" + ", ".join(f"{value:.6g}" for value in values.tolist()) + "]"
 
 
+def _rows(values: Tensor) -> str:
+    return ",\n  ".join(_numbers(row) for row in values)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
 def table_text(table: Calibration, chain: str, about: Sequence[str]) -> str:
     """The table as TOML; its head says how it was made and what was measured."""
-    rows = lambda values: ",\n  ".join(_numbers(row) for row in values)  # noqa: E731
-    quoted = lambda names: ", ".join(f'"{name}"' for name in names)  # noqa: E731
     return "\n".join(
         [
             *(f"# {line}" for line in about),
             f'task = "{table.task}"',
             f'model = "{table.model}"',
-            f"criteria = [{quoted(table.criteria)}]",
-            f"regions = [{quoted(table.regions)}]",
-            f"transforms = [{quoted(TRANSFORMS)}]",
+            f"criteria = [{_quoted(table.criteria)}]",
+            f"regions = [{_quoted(table.regions)}]",
+            f"transforms = [{_quoted(TRANSFORMS)}]",
             "",
             "[thresholds]",
             f"region = {table.tau_region:.5g}",
@@ -258,12 +264,12 @@ def table_text(table: Calibration, chain: str, about: Sequence[str]) -> str:
             f'default = "{chain}"',
             "",
             "[distortion]",
-            f"mean = [\n  {rows(table.distortion_mean)},\n]",
-            f"std = [\n  {rows(table.distortion_std)},\n]",
+            f"mean = [\n  {_rows(table.distortion_mean)},\n]",
+            f"std = [\n  {_rows(table.distortion_std)},\n]",
             "",
             "[consistency]",
-            f"mean = [\n  {rows(table.consistency_mean)},\n]",
-            f"std = [\n  {rows(table.consistency_std)},\n]",
+            f"mean = [\n  {_rows(table.consistency_mean)},\n]",
+            f"std = [\n  {_rows(table.consistency_std)},\n]",
             "",
         ]
     )

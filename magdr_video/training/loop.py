@@ -7,7 +7,6 @@ an interruption at any moment leaves the last whole one.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +40,7 @@ def save_checkpoint(folder: Path, index: int, trainable: Trainable) -> None:
     target = folder / CHECKPOINT
     part = target.with_suffix(".part")
     torch.save({"index": index, "state": trainable.state()}, part)
-    os.replace(part, target)
+    part.replace(target)
 
 
 def load_checkpoint(folder: Path, trainable: Trainable) -> int:
