@@ -11,7 +11,7 @@ from magdr_video.progress import say
 
 def demo(
     output: Path = typer.Option(Path("magdr-demo"), "--output", "-o", help="Folder to write to."),
-    task: str = typer.Option("reenact", "--task", "-t", help="replace, edit or reenact."),
+    task: str = typer.Option("edit", "--task", "-t", help="replace, edit or reenact."),
     seconds: float = typer.Option(2.0, help="Length of the clip.", min=0.2, max=20.0),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N."),
     yes: bool = typer.Option(False, "-y", help="Overwrite an earlier demo."),

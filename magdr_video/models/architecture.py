@@ -40,7 +40,7 @@ class Blueprint:
     """stargan, ganimation, cyclegan, bisenet or au-estimator."""
     layout: str
     """Whose key names these are: yunjey, vipermu, pumarola, donydchen, junyanz, zllrunning;
-    modulated and warped for GANimation's compact forms, attention for the attention-guided forms,
+    modulated for GANimation's compact form, attention for the attention-guided forms,
     magdr for networks of our own."""
     width: int
     blocks: int = 0
@@ -106,7 +106,6 @@ def _stargan_like(shapes: Shapes, claimed: str) -> Blueprint:
         return Blueprint("stargan", "attention", width, blocks, inputs - 3)
     modulated = any(name.endswith(".film.weight") for name in shapes)
     layout = "modulated" if modulated else "vipermu"
-    layout = "warped" if "im_flow.0.weight" in shapes else layout
     return Blueprint("ganimation", layout, width, blocks, inputs - 3)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from magdr_video.models.conditions import ACTION_UNITS as ACTION_UNITS
@@ -32,8 +31,6 @@ class Layout:
     affine: bool
     block: str
     modulated: bool = False
-    flow: str = ""
-    """Name of the head that says where the colours come from, where there is one."""
 
 
 LAYOUTS = {
@@ -44,16 +41,6 @@ LAYOUTS = {
     ),
     "modulated": Layout(
         "main", "im_reg", "im_att", bias=False, affine=True, block="main", modulated=True
-    ),
-    "warped": Layout(
-        "main",
-        "im_reg",
-        "im_att",
-        bias=False,
-        affine=True,
-        block="main",
-        modulated=True,
-        flow="im_flow",
     ),
 }
 
@@ -93,23 +80,6 @@ class _BiasBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.conv_block(x)
         return out
-
-
-REACH = 0.15
-"""Farthest that the `warped` layout fetches a pixel from, in half sides of the image."""
-
-
-def warp(images: Tensor, flow: Tensor) -> Tensor:
-    """Fetch each pixel from where the flow points: out(x) = images(x + flow(x)).
-
-    Convention: flow (F, 2, S, S) is (x, y) in half sides of the image, pixel centres,
-    align_corners=False, bilinear; beyond the border the edge is repeated.
-    """
-    count, _, height, width = images.shape
-    eye = torch.eye(2, 3, device=images.device, dtype=images.dtype).expand(count, -1, -1)
-    grid = nn.functional.affine_grid(eye, [count, 3, height, width], align_corners=False)
-    grid = grid + flow.permute(0, 2, 3, 1)
-    return nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 class ModulatedBlock(ResidualBlock):
@@ -170,10 +140,6 @@ class GANimation(nn.Module):
         attention = nn.Conv2d(width, 1, 7, padding=3, bias=False)
         self.add_module(self.layout.colour, nn.Sequential(colour, nn.Tanh()))
         self.add_module(self.layout.attention, nn.Sequential(attention, nn.Sigmoid()))
-        if self.layout.flow:
-            flow = nn.Conv2d(width, 2, 7, padding=3, bias=False)
-            nn.init.zeros_(flow.weight)
-            self.add_module(self.layout.flow, nn.Sequential(flow, nn.Tanh()))
 
     def _trunk(self, images: Tensor, condition: Tensor, *, last: int | None = None) -> Tensor:
         """The trunk up to and including layer `last`; all of it without."""
@@ -194,9 +160,6 @@ class GANimation(nn.Module):
         features = self._trunk(images, condition)
         attention: Tensor = self._part(self.layout.attention)(features)
         colour: Tensor = self._part(self.layout.colour)(features)
-        if self.layout.flow:
-            flow = self._part(self.layout.flow)(features).to(images.dtype)
-            colour = (warp(images, REACH * flow) + colour.to(images.dtype)).clamp(-1, 1)
         return attention, colour
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
