@@ -475,3 +475,17 @@ def test_the_program_starts_from_a_checkout_and_as_a_module(tmp_path: Path) -> N
         assert done.returncode == 3
         assert done.stderr.startswith("magdr-video: ")
         assert "Traceback" not in done.stderr
+
+
+def test_training_recipes_are_reached_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "calibrate", "--help"])
+    assert ended.value.code == 0
+    assert "--attacked" in capsys.readouterr().out
+
+
+def test_an_unknown_recipe_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "stargn"])
+    assert ended.value.code == 2
+    assert "stargan" in capsys.readouterr().err

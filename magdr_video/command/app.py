@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from magdr_video.command import clips, demo, info, models
+from magdr_video.command import clips, demo, info, models, train
 from magdr_video.errors import Interrupted, MagdrError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("defend")(clips.defend)
 app.command("detect")(clips.detect)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
+app.command("train", context_settings=train.PASS_ON)(train.train)
 app.add_typer(models.app, name="models")
 
 

@@ -1,0 +1,30 @@
+"""`train NAME [OPTIONS]`: the recipes that made the shipped weights and tables."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from magdr_video.errors import UsageError, nearest
+
+RECIPES = ("au", "calibrate", "cyclegan", "ganimation", "parser", "stargan")
+"""Modules of `training/`, each with a `main` that reads its own options."""
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def train(
+    context: typer.Context,
+    name: str = typer.Argument(..., help=f"One of {', '.join(RECIPES)}."),
+) -> None:
+    """Run a training recipe; `magdr-video train NAME --help` shows its options."""
+    if name in ("-h", "--help"):
+        print(f"magdr-video train NAME [OPTIONS]\n\nNAME is one of {', '.join(RECIPES)}.")
+        return
+    if name not in RECIPES:
+        raise UsageError(f"there is no recipe '{name}'", hint=nearest(name, RECIPES))
+    module = importlib.import_module(f"magdr_video.training.{name}")
+    sys.argv = [f"magdr-video train {name}", *context.args]
+    module.main()
