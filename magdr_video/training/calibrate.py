@@ -160,10 +160,15 @@ def fit_statistics(subject: Subject, samples: Sequence[Sample]) -> Calibration:
             for s in samples
         ]
     )
+    spread = far.std(0)
+    # A generator leaves some regions almost untouched on clean faces; measured against their tiny
+    # deviation every difference is enormous (a clean nose reached z = 290) and the threshold of
+    # eq. 5 would never be met. Deviations are therefore not taken below the usual region's.
+    usual = spread.median(dim=0).values
     return replace(
         table,
         distortion_mean=far.mean(0),
-        distortion_std=far.std(0).clamp(min=1e-5),
+        distortion_std=torch.maximum(spread, usual).clamp(min=1e-5),
         consistency_mean=near.mean(0),
         consistency_std=near.std(0).clamp(min=1e-5),
     )
