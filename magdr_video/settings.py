@@ -82,8 +82,9 @@ class ReconstructionSettings:
     """The reconstructor (paper, 3.2.3)."""
 
     enabled: bool = _setting(True, "repair faces found to be perturbed")
-    rounds: int = _setting(2, "outer rounds of detect and reconstruct", low=1, high=3)
-    window: int = _setting(5, "frames averaged along the motion, 1 is none", low=1, high=9)
+    window: int = _setting(
+        5, "frames averaged along the motion, 1 is none; at most twice run.batch", low=1, high=9
+    )
     search_budget: int = _setting(0, "generator passes a search may spend, 0 is none", low=0)
     cache: bool = _setting(True, "hold verdicts and recipes over the frames of a track")
 
