@@ -13,7 +13,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "magdr_video"
 LEVELS = (
     ("types", "errors"),
     ("settings", "device", "progress", "torch_pair"),
-    ("video", "models", "criteria", "transforms"),
+    ("video", "models", "criteria"),
+    # The bank loads the learned purifier.
+    ("transforms",),
     # `faces` reads frames (`video`) and `report` flattens settings: both are below.
     ("faces", "translation", "detection", "reconstruction", "provenance", "report"),
     ("attacks", "pipeline"),
