@@ -1,0 +1,128 @@
+"""Baselines ready for use: built, and fitted or read back from a cache folder.
+
+The weights of baselines are not shipped: they belong to one generator, one attack and one list of
+training faces, and the benchmark would have to fit them anew for a user's model anyway. A file in
+the cache is named by the baseline and a fingerprint of all three, so that nothing stale is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from magdr_video.baselines.protocol import (
+    DetectorBaseline,
+    Material,
+    ReconstructorBaseline,
+    State,
+    TrainedReconstructor,
+)
+from magdr_video.baselines.registry import DETECTORS, RECONSTRUCTORS
+from magdr_video.errors import SettingsError, nearest
+from magdr_video.translation import Translator
+
+
+def fingerprint(
+    baseline: DetectorBaseline | ReconstructorBaseline, translator: Translator, material: Material
+) -> str:
+    """SHA-256 of the parameters, the generator's weights and the training tensors."""
+    held = hashlib.sha256()
+    held.update(json.dumps(dict(baseline.parameters), sort_keys=True).encode())
+    held.update(translator.record.sha256.encode())
+    for part in (material.clean.crops, material.clean.condition, material.attacked.crops):
+        held.update(part.detach().cpu().contiguous().numpy().tobytes())
+    held.update(material.faces.detach().cpu().contiguous().numpy().tobytes())
+    return held.hexdigest()
+
+
+def prepare_detector(
+    name: str, translator: Translator, material: Material, cache: Path | None = None
+) -> DetectorBaseline:
+    """The named detector, fitted for the generator.
+
+    Args:
+        cache: folder of learned states; read where the fingerprint agrees, else written.
+
+    Raises:
+        SettingsError: there is no such detector.
+    """
+    if name not in DETECTORS:
+        raise SettingsError(f"there is no detector '{name}'", hint=nearest(name, DETECTORS))
+    detector = DETECTORS[name](translator)
+    path = _file(cache, detector, translator, material)
+    held = _read(path)
+    if held is not None:
+        detector.restore(held)
+        return detector
+    detector.fit(material.clean, material.attacked)
+    _write(path, detector.state(), detector)
+    return detector
+
+
+def prepare_reconstructor(
+    name: str, translator: Translator, material: Material | None = None, cache: Path | None = None
+) -> ReconstructorBaseline:
+    """The named reconstructor, fitted if it learns.
+
+    Raises:
+        SettingsError: there is no such reconstructor, or it learns and `material` is missing.
+    """
+    if name not in RECONSTRUCTORS:
+        hint = nearest(name, RECONSTRUCTORS)
+        raise SettingsError(f"there is no reconstructor '{name}'", hint=hint)
+    baseline = RECONSTRUCTORS[name](translator)
+    if not isinstance(baseline, TrainedReconstructor):
+        return baseline
+    if material is None:
+        raise SettingsError(
+            f"the reconstructor '{name}' has to be trained",
+            hint="give it training faces, or choose one that learns nothing",
+        )
+    path = _file(cache, baseline, translator, material)
+    held = _read(path)
+    if held is not None:
+        baseline.restore(held)
+        return baseline
+    baseline.fit(material)
+    _write(path, baseline.state(), baseline)
+    return baseline
+
+
+def _file(
+    cache: Path | None,
+    baseline: DetectorBaseline | ReconstructorBaseline,
+    translator: Translator,
+    material: Material,
+) -> Path | None:
+    if cache is None:
+        return None
+    return cache / f"{baseline.name}-{fingerprint(baseline, translator, material)[:16]}.safetensors"
+
+
+def _read(path: Path | None) -> State | None:
+    if path is None or not path.exists():
+        return None
+    with safe_open(str(path), framework="pt") as held:
+        return {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
+
+
+def _write(
+    path: Path | None, state: State, baseline: DetectorBaseline | ReconstructorBaseline
+) -> None:
+    """Write under a temporary name first: an interruption leaves no half file to be trusted."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    facts = {"name": baseline.name, "paper": baseline.paper}
+    facts["parameters"] = json.dumps(dict(baseline.parameters))
+    facts["recipe"] = f"magdr-video train baselines --only {baseline.name}"
+    facts["torch"] = torch.__version__
+    save_file(tensors, str(part), metadata=facts)
+    part.replace(path)
