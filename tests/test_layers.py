@@ -19,7 +19,8 @@ LEVELS = (
     # `faces` reads frames (`video`) and `report` flattens settings: both are below.
     ("faces", "translation", "detection", "reconstruction", "provenance", "report"),
     ("attacks", "pipeline"),
-    ("stages", "driving"),
+    ("stages", "driving", "loading"),
+    ("staging",),
     ("runs",),
     ("protection", "baselines"),
     ("training", "benchmark", "batch", "demo"),

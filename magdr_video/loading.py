@@ -1,0 +1,86 @@
+"""The networks and tables that settings name, loaded once for many clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from magdr_video.detection.calibration import Calibration, load_calibration
+from magdr_video.device import choose_device, set_threads
+from magdr_video.errors import SettingsError
+from magdr_video.models import zoo
+from magdr_video.settings import Settings, preset_folder
+from magdr_video.translation import Translator, condition_values, load_translator
+
+
+@dataclass(frozen=True)
+class Models:
+    """The networks of a run, loaded once and shared by all its clips."""
+
+    device: torch.device
+    translator: Translator
+    parser: torch.nn.Module
+    parser_size: int
+    table: Calibration | None
+    condition: tuple[float, ...]
+    weights: Mapping[str, str]
+    """SHA-256 by name."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def load_models(settings: Settings) -> Models:
+    """Load what the settings name.
+
+    Raises:
+        DeviceError: the device asked for is not there.
+        WeightsError: weights are missing or not what they claim to be.
+        SettingsError: weights of another task, an unknown condition, no calibration table.
+    """
+    set_threads()
+    device = choose_device(settings.run.device)
+    translator = load_translator(settings.model.generator, device)
+    if translator.record.task != settings.task:
+        raise SettingsError(
+            f"'{translator.record.name}' is for the task {translator.record.task}, "
+            f"the settings say {settings.task}",
+            hint="name weights of this task in model.generator",
+        )
+    about = settings.condition
+    condition = condition_values(
+        translator.record,
+        attributes=about.attributes,
+        expression=about.expression,
+        strength=about.strength,
+    )
+    parser = zoo.find(settings.model.parser)
+    table, notes = _calibration(settings, translator)
+    weights = {record.name: record.sha256 for record in (translator.record, parser)}
+    return Models(
+        device=device,
+        translator=translator,
+        parser=zoo.load(parser, device),
+        parser_size=parser.size,
+        table=table,
+        condition=condition,
+        weights=weights,
+        notes=notes,
+    )
+
+
+def _calibration(
+    settings: Settings, translator: Translator
+) -> tuple[Calibration | None, tuple[str, ...]]:
+    if not settings.detection.enabled:
+        return None, ()
+    named = settings.detection.table
+    path = Path(named) if named else preset_folder() / "tables" / f"{settings.task}.toml"
+    table = load_calibration(path)
+    if table.model == translator.record.sha256:
+        return table, ()
+    message = f"table {path.name} was calibrated for other weights than {translator.record.name}"
+    if settings.run.strict:
+        raise SettingsError(message, hint="run: python -m magdr_video.training.calibrate")
+    return table, (message,)

@@ -1,0 +1,219 @@
+"""Stages of one clip, built from settings, with what they count."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.driving import Driving, read_driving
+from magdr_video.errors import SettingsError
+from magdr_video.faces.alignment import align
+from magdr_video.faces.detector import FaceDetector
+from magdr_video.faces.parsing import parse
+from magdr_video.faces.pasting import paste, paste_weight
+from magdr_video.faces.regions import region_masks
+from magdr_video.faces.smoothing import Smoothing
+from magdr_video.faces.tracker import FaceTracker
+from magdr_video.loading import Models
+from magdr_video.pipeline import Neighbours, Stages
+from magdr_video.reconstruction.cache import TrackCache
+from magdr_video.settings import Settings
+from magdr_video.stages import (
+    CountedGenerator,
+    Generate,
+    Inspector,
+    MaskCarrier,
+    Restorer,
+    detection_period,
+    translate_by_verdict,
+    unjudged,
+)
+from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
+from magdr_video.video.clip_info import ClipInfo
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One clip's stages, and the parts that count what they do."""
+
+    stages: Stages
+    finder: FaceDetector
+    tracker: FaceTracker
+
+    def count_into(self, report: RunReport) -> None:
+        """Write into the report what is known only once the last frame is through."""
+        report.detector_passes = self.finder.passes
+        report.tracks = self.tracker.tracks
+        if report.faces == 0:
+            report.notes.append("no face was found: every frame is passed on unchanged")
+        elif report.frames_without_face:
+            report.notes.append(
+                f"{report.frames_without_face} frames have no face; passed unchanged"
+            )
+        if self.tracker.small:
+            small = self.tracker.small
+            report.notes.append(f"{small} faces are smaller than faces.min_size; unchanged")
+
+
+def stage_clip(
+    settings: Settings,
+    models: Models,
+    info: ClipInfo,
+    report: RunReport,
+    *,
+    driving: Path | None = None,
+) -> Staged:
+    """The stages that translate a clip; they begin without any memory of other clips.
+
+    Args:
+        info: the clip.
+        report: the stages add to its counters.
+        driving: reenact only: a clip whose expression, frame by frame, is the condition.
+
+    Raises:
+        SettingsError: a driving clip for another task than reenact.
+        InputError: the driving clip cannot be read or shows no face.
+    """
+    finder = face_finder(settings, models)
+    tracker = face_tracker(settings, info, finder)
+    generate = CountedGenerator(models.translator.translate, report)
+    inspect, reconstruct = _defence(settings, models, generate, report)
+    stages = Stages(
+        find_faces=tracker.track,
+        align=_aligner(models, info, tracker, report),
+        parse=_parser(settings, models, report),
+        condition=_conditions(models, _drive(settings, models, finder, driving)),
+        inspect=inspect,
+        reconstruct=reconstruct,
+        translate=lambda restored, conditions, verdict: translate_by_verdict(
+            generate, restored, conditions, verdict
+        ),
+        paste=_paste,
+    )
+    return Staged(stages, finder, tracker)
+
+
+def judging_only(staged: Staged) -> Staged:
+    """The same without translating and pasting what nobody will see."""
+    stages = dataclasses.replace(
+        staged.stages,
+        translate=lambda restored, conditions, verdict: restored,
+        paste=lambda batch, crops, translated, masks: batch,
+    )
+    return dataclasses.replace(staged, stages=stages)
+
+
+def face_finder(settings: Settings, models: Models) -> FaceDetector:
+    """The face detector on the run's device."""
+    faces = settings.faces
+    return FaceDetector(models.device, long_side=faces.long_side, threshold=faces.threshold)
+
+
+def face_tracker(settings: Settings, info: ClipInfo, finder: FaceDetector) -> FaceTracker:
+    """A tracker for one clip."""
+    faces = settings.faces
+    return FaceTracker(
+        finder,
+        period=faces.period,
+        max_gap_seconds=faces.max_gap,
+        which=faces.which,
+        aspect=float(info.sample_aspect),
+        min_size=faces.min_size,
+        smoothing=Smoothing.of_strength(faces.smoothing),
+    )
+
+
+def _aligner(
+    models: Models, info: ClipInfo, tracker: FaceTracker, report: RunReport
+) -> Callable[[FrameBatch, Faces], FaceCrops]:
+    record, aspect = models.translator.record, float(info.sample_aspect)
+
+    def cut(batch: FrameBatch, faces: Faces) -> FaceCrops:
+        report.tracks = tracker.tracks
+        return align(batch, faces, record.size, record.alignment, models.device, aspect=aspect)
+
+    return cut
+
+
+def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrier:
+    names = _asked(models.translator.record.conditions, models.condition)
+
+    def parse_classes(crops: Tensor) -> Tensor:
+        with torch.no_grad():
+            return parse(crops, models.parser, models.parser_size)
+
+    def to_masks(probabilities: Tensor) -> Masks:
+        return region_masks(probabilities, settings.task, names)
+
+    return MaskCarrier(parse_classes, to_masks, settings.detection.parse_period, report)
+
+
+def _asked(names: Sequence[str], values: Sequence[float]) -> tuple[str, ...]:
+    """Names of the condition that ask for a change; a hair colour of 0 asks for nothing."""
+    pairs = zip(names, values, strict=True)
+    return tuple(n for n, v in pairs if v == 1 or (v == 0 and not n.endswith("_Hair")))
+
+
+def _conditions(
+    models: Models, driving: Driving | None
+) -> Callable[[FrameBatch, FaceCrops], Tensor]:
+    def condition(batch: FrameBatch, crops: FaceCrops) -> Tensor:
+        if driving is None:
+            return models.translator.condition(models.condition, len(crops))
+        seconds = [Fraction(int(batch.pts[frame])) * batch.time_base for frame in crops.faces.frame]
+        return driving.conditions(seconds).to(models.device)
+
+    return condition
+
+
+def _drive(
+    settings: Settings, models: Models, finder: FaceDetector, clip: Path | None
+) -> Driving | None:
+    if clip is None:
+        return None
+    if settings.task != "reenact":
+        raise SettingsError(f"--driving steers reenact, the task is {settings.task}")
+    return read_driving(clip, settings, models.device, finder)
+
+
+def _defence(
+    settings: Settings, models: Models, generate: Generate, report: RunReport
+) -> tuple[Callable[..., Verdict], Callable[..., Tensor]]:
+    """The two halves of the method, or stand-ins for what is switched off."""
+    if models.table is None:
+        return _judge_nothing, _restore_nothing
+    detector = PerturbationDetector(generate, models.table)
+    cache = TrackCache(period=detection_period(settings))
+    inspector = Inspector(detector, cache, report)
+    held = settings.reconstruction
+    if not held.enabled:
+        return inspector, _restore_nothing
+    return inspector, Restorer(detector, cache, report, held.window, held.search_budget)
+
+
+def _judge_nothing(
+    batch: FrameBatch, crops: FaceCrops, masks: Masks, conditions: Tensor
+) -> Verdict:
+    return unjudged(crops, masks)
+
+
+def _restore_nothing(
+    batch: FrameBatch,
+    crops: FaceCrops,
+    masks: Masks,
+    conditions: Tensor,
+    verdict: Verdict,
+    around: Neighbours,
+) -> Tensor:
+    return crops.data
+
+
+def _paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, masks: Masks) -> FrameBatch:
+    return paste(batch, crops, translated, paste_weight(crops, masks))
