@@ -25,16 +25,11 @@ from magdr_video.loading import Models
 from magdr_video.pipeline import Neighbours, Stages
 from magdr_video.reconstruction.cache import TrackCache
 from magdr_video.settings import Settings
-from magdr_video.stages import (
-    CountedGenerator,
-    Generate,
-    Inspector,
-    MaskCarrier,
-    Restorer,
-    detection_period,
-    translate_by_verdict,
-    unjudged,
-)
+from magdr_video.stages.generator import CountedGenerator, Generate
+from magdr_video.stages.inspector import Inspector, detection_period, unjudged
+from magdr_video.stages.masks import MaskCarrier
+from magdr_video.stages.restorer import Restorer
+from magdr_video.stages.translating import translate_by_verdict
 from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
 from magdr_video.video.clip_info import ClipInfo
 

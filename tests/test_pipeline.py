@@ -13,7 +13,7 @@ from torch import Tensor
 
 from magdr_video.errors import InputError, RuntimeFailure
 from magdr_video.pipeline import Neighbours, Stages, run, with_neighbours
-from magdr_video.stages import unjudged
+from magdr_video.stages.inspector import unjudged
 from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
 from tests.faces.batches import make_clip, make_faces
 from tests.toys import halves

@@ -14,15 +14,11 @@ from magdr_video.detection.detector import Inspection, PerturbationDetector
 from magdr_video.pipeline import Stages, run
 from magdr_video.reconstruction.cache import TrackCache
 from magdr_video.settings import DetectionSettings, ReconstructionSettings, Settings
-from magdr_video.stages import (
-    CountedGenerator,
-    Inspector,
-    MaskCarrier,
-    Restorer,
-    detection_period,
-    translate_by_verdict,
-    unjudged,
-)
+from magdr_video.stages.generator import CountedGenerator
+from magdr_video.stages.inspector import Inspector, detection_period, unjudged
+from magdr_video.stages.masks import MaskCarrier
+from magdr_video.stages.restorer import Restorer
+from magdr_video.stages.translating import translate_by_verdict
 from magdr_video.transforms import gaussian
 from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
 from tests.faces.batches import make_clip, make_faces

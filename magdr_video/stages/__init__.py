@@ -1,0 +1,1 @@
+"""The stages of a real run, built from settings, and the state they carry between frames."""

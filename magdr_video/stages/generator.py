@@ -1,0 +1,41 @@
+"""The generator of a run: in chunks that fit the device, its passes counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from magdr_video.types import RunReport
+
+Generate = Callable[[Tensor, Tensor], Tensor]
+
+
+class CountedGenerator:
+    """A generator in chunks that fit the device; counts passes, halves on lack of memory."""
+
+    def __init__(self, generate: Generate, report: RunReport, *, chunk: int = 64) -> None:
+        self._generate = generate
+        self._report = report
+        self._chunk = chunk
+
+    @torch.no_grad()
+    def __call__(self, crops: Tensor, condition: Tensor) -> Tensor:
+        """Translate (F, 3, S, S) under (F, C)."""
+        self._report.generator_passes += len(crops)
+        out: list[Tensor] = []
+        start = 0
+        while start < len(crops):
+            piece = slice(start, start + self._chunk)
+            try:
+                out.append(self._generate(crops[piece], condition[piece]))
+            except torch.cuda.OutOfMemoryError:
+                tried = len(crops[piece])
+                if tried == 1:
+                    raise
+                self._chunk = tried // 2
+                self._report.notes.append(f"device memory is short: batches of {self._chunk}")
+                continue
+            start += self._chunk
+        return torch.cat(out) if out else crops
