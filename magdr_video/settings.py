@@ -111,6 +111,7 @@ class RunSettings:
     batch: int = _setting(16, "frames a batch", low=1, high=512)
     seed: int = _setting(0, "seed of everything random", low=0)
     strict: bool = _setting(False, "a face that fails ends the run (exit 1)")
+    jobs: int = _setting(1, "clips worked on at once, each in its own process", low=1, high=256)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from magdr_video import __version__
 from magdr_video import runs as runs_module
 from magdr_video.command import main
 from magdr_video.command.app import describe
+from magdr_video.command.inputs import expand
 from magdr_video.command.tables import show_verdicts
-from magdr_video.command.targets import expand
 from magdr_video.errors import Interrupted, MagdrError, RuntimeFailure
 from magdr_video.provenance import output_metadata
 from magdr_video.report import report_document
@@ -181,7 +181,8 @@ def test_yes_and_no_together_are_2(run: Run, clip: Path) -> None:
 
 
 def test_two_inputs_with_one_output_file_are_2(run: Run, clip: Path, tmp_path: Path) -> None:
-    assert_error(run("defend", clip, clip, "-o", tmp_path / "out.mp4"), 2, "cannot all become")
+    other = clip.with_name("other.mp4")
+    assert_error(run("defend", clip, other, "-o", tmp_path / "out.mp4"), 2, "cannot all become")
 
 
 def test_two_inputs_that_would_become_one_file_are_2(
@@ -398,7 +399,7 @@ def test_flags_become_settings(run: Run, clip: Path) -> None:
 def test_a_directory_means_its_videos_without_our_own_outputs(tmp_path: Path) -> None:
     for name in ("b.MP4", "a.mkv", "a_defended.mkv", "c.txt", ".a.mkv.part"):
         (tmp_path / name).touch()
-    assert [path.name for path in expand([tmp_path])] == ["a.mkv", "b.MP4"]
+    assert [source.path.name for source in expand([tmp_path])] == ["a.mkv", "b.MP4"]
 
 
 def test_info_shows_picture_and_marks(run: Run, tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from magdr_video.jobs import Defence, Document, Job, Watch
 from magdr_video.progress import print_table, say
 from magdr_video.settings import Settings, declared, flatten
-
-if TYPE_CHECKING:
-    from magdr_video.runs import Models
 
 
 def show_settings(settings: Settings) -> None:
@@ -21,34 +19,54 @@ def show_settings(settings: Settings) -> None:
     print_table("Settings of this run", ("key", "value", "meaning"), rows)
 
 
-def show_plan(source: Path, target: Path, settings: Settings, models: Models) -> None:
-    """What a run would do."""
-    from magdr_video.device import describe
-    from magdr_video.video.reader import probe
+@dataclass
+class DryRun:
+    """Shows what would be done with a clip, and ends as the work itself would, as far as known."""
 
-    clip = probe(source)
-    rows = [
-        ["input", str(source)],
-        ["output", str(target)],
-        ["picture", f"{clip.width}x{clip.height} {clip.pixel_format}"],
-        ["task", settings.task],
-        ["device", describe(models.device)],
-        ["weights", ", ".join(models.weights)],
-        *(["stream", f"{note.index} {note.kind} {note.codec}"] for note in clip.streams),
-    ]
-    print_table("Plan", ("what", "value"), rows)
+    command: ClassVar[str] = "defend"
+    work: Defence
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the work."""
+        return self.work.settings
+
+    def __call__(self, job: Job, watch: Watch) -> Document:
+        """Print the plan for one clip; writes nothing."""
+        from magdr_video.device import describe
+        from magdr_video.report import report_document
+        from magdr_video.video.reader import probe
+
+        self.work.check(job)
+        models, clip = self.work.models(), probe(job.source)
+        rows = [
+            ["input", str(job.source)],
+            ["output", str(job.target)],
+            ["picture", f"{clip.width}x{clip.height} {clip.pixel_format}"],
+            ["task", self.settings.task],
+            ["device", describe(models.device)],
+            ["weights", ", ".join(models.weights)],
+            *(["stream", f"{note.index} {note.kind} {note.codec}"] for note in clip.streams),
+        ]
+        print_table("Plan", ("what", "value"), rows)
+        return report_document(
+            command=self.command,
+            source=job.source,
+            output=job.target,
+            settings=self.settings,
+            report=None,
+        )
 
 
-def say_result(document: dict[str, Any]) -> None:
+def result_lines(document: dict[str, Any]) -> list[str]:
     """One line on a clip that is done, and its notes."""
     run = document["run"]
     share = f"{run['faces_perturbed']} of {run['faces']} faces perturbed"
-    say(
+    done = (
         f"{document['output']}: {run['frames_out']} frames, {share}, "
         f"{run['faces_reconstructed']} reconstructed"
     )
-    for note in run["notes"]:
-        say(f"  note: {note}")
+    return [done, *(f"  note: {note}" for note in run["notes"])]
 
 
 def _number(value: float | None) -> str:

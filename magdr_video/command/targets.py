@@ -1,80 +1,132 @@
-"""Which files a command reads and where each result goes."""
+"""Where each result goes, and what is left alone because of what is there already."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from magdr_video.errors import InputError, OutputError, UsageError
+from magdr_video.archive import Archive
+from magdr_video.batch import Entry
+from magdr_video.command.inputs import VIDEO_SUFFIXES, Source
+from magdr_video.errors import MagdrError, OutputError, UsageError
+from magdr_video.jobs import Job
 
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".flv")
-)
+
+@dataclass(frozen=True)
+class Overwriting:
+    """What the user said about files that exist: -y, -n, or neither."""
+
+    yes: bool = False
+    no: bool = False
+
+    def __post_init__(self) -> None:
+        if self.yes and self.no:
+            raise UsageError("-y and -n contradict each other", hint="give one of them")
+
+    def allows(self, target: Path) -> bool:
+        """True to write, False to skip; asks on a terminal.
+
+        Raises:
+            OutputError: the target exists and nobody can be asked.
+        """
+        if not target.exists() or self.yes:
+            return True
+        if self.no:
+            return False
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            return typer.confirm(f"{target} exists. Overwrite?", err=True)
+        raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
 
 
-def expand(inputs: list[Path]) -> list[Path]:
-    """Files of the directories named, sorted, our own earlier outputs left out.
+def plan(
+    sources: Sequence[Source],
+    output: Path | None,
+    *,
+    many: bool,
+    overwriting: Overwriting,
+    archive: Archive | None = None,
+    dry: bool = False,
+) -> list[Entry]:
+    """One entry for each input: to be worked on, skipped, or refused.
+
+    Questions are asked here, all before any work, so that a long batch does not wait for an
+    answer in the middle of the night.
+
+    Args:
+        sources: the inputs.
+        output: what -o says.
+        many: whether -o must name a directory.
+        overwriting: what the user said about files that exist.
+        archive: clips that are done.
+        dry: make no folder.
 
     Raises:
-        InputError: a path that does not exist, or a directory without videos.
+        UsageError: several inputs and one output file, or two inputs with one target.
     """
-    out: list[Path] = []
-    for path in inputs:
-        if not path.exists():
-            raise InputError(f"{path} does not exist", hint="check the path")
-        if not path.is_dir():
-            out.append(path)
-            continue
-        found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES]
-        found = [p for p in found if not p.stem.endswith("_defended")]
-        if not found:
-            raise InputError(
-                f"{path} holds no videos", hint=f"looked for {' '.join(sorted(VIDEO_SUFFIXES))}"
-            )
-        out += found
-    return out
+    if many and output is not None and _is_file_name(output):
+        raise UsageError(
+            f"{len(sources)} inputs cannot all become {output}", hint="name a directory with -o"
+        )
+    targets = [target_of(source, output, many) for source in sources]
+    _refuse_shared(sources, targets)
+    return [
+        _entry(Job(source.path, target), overwriting, archive, many and not dry)
+        for source, target in zip(sources, targets, strict=True)
+    ]
 
 
-def may_overwrite(target: Path, yes: bool, no: bool) -> bool | None:
-    """True to write, None to skip; asks on a terminal.
-
-    Raises:
-        OutputError: the target exists and nobody can be asked.
-    """
-    if not target.exists() or yes:
-        return True
-    if no:
-        return None
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        return typer.confirm(f"{target} exists. Overwrite?", err=True) or None
-    raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
-
-
-def target_of(source: Path, output: Path | None, many: bool) -> Path:
+def target_of(source: Source, output: Path | None, many: bool) -> Path:
     """Where the result of an input goes: beside it, into a directory, or to the file named."""
     from magdr_video.runs import default_target
 
     if output is None:
-        return default_target(source)
+        return default_target(source.path)
     if many or output.is_dir():
-        return output / default_target(source).name
+        return output / source.below / default_target(source.path).name
     return output
 
 
-def refuse_shared_targets(sources: list[Path], output: Path | None, many: bool) -> None:
-    """Two inputs such as a.avi and a.mp4 would become one file, the later over the earlier.
+def _is_file_name(output: Path) -> bool:
+    if output.exists():
+        return not output.is_dir()
+    return output.suffix.lower() in VIDEO_SUFFIXES or str(output) == "-"
 
-    Raises:
-        UsageError: two inputs have one target.
-    """
+
+def _refuse_shared(sources: Sequence[Source], targets: Sequence[Path]) -> None:
+    """Two inputs such as a.avi and a.mp4 would become one file, the later over the earlier."""
     taken: dict[Path, Path] = {}
-    for source in sources if many else []:
-        target = target_of(source, output, many)
+    for source, target in zip(sources, targets, strict=True):
         if target in taken:
             raise UsageError(
-                f"{taken[target]} and {source} would both become {target}",
+                f"{taken[target]} and {source.path} would both become {target}",
                 hint="give them to two runs with different -o",
             )
-        taken[target] = source
+        taken[target] = source.path
+
+
+def _entry(job: Job, overwriting: Overwriting, archive: Archive | None, make_folder: bool) -> Entry:
+    assert job.target is not None
+    if archive is not None and archive.holds(job.source, job.target):
+        return Entry(job, skipped="done before, says the archive")
+    try:
+        _check_places(job.source, job.target, make_folder)
+        if not overwriting.allows(job.target):
+            return Entry(job, skipped="exists")
+    except MagdrError as error:
+        return Entry(job, refusal=error)
+    return Entry(job)
+
+
+def _check_places(source: Path, target: Path, make_folder: bool) -> None:
+    from magdr_video.runs import check_paths
+
+    if make_folder:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make {target.parent}: {error.strerror}") from error
+    check_paths(source, target, overwrite=True)

@@ -1,0 +1,170 @@
+"""What a command does with one clip, as values that a worker process can be given."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from magdr_video.errors import MagdrError, RuntimeFailure
+from magdr_video.settings import Settings
+
+if TYPE_CHECKING:
+    from magdr_video.runs import Models
+
+Document = dict[str, Any]
+"""A report, as `report.report_document` makes it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip to work on."""
+
+    source: Path
+    target: Path | None = None
+    """Where the result goes; None where none is written."""
+
+
+class Watch(Protocol):
+    """Is told how far one clip has come."""
+
+    def begin(self, total: float | None) -> None:
+        """The clip is open and lasts `total` seconds, None where unknown."""
+
+    def tick(self, frames: int, seconds: Fraction) -> None:
+        """So many frames are done; the clip's time has reached `seconds`."""
+
+
+class Work(Protocol):
+    """What is done with each clip of a batch. Must be picklable before its first call."""
+
+    command: ClassVar[str]
+
+    @property
+    def settings(self) -> Settings:
+        """Those of every clip."""
+
+    def __call__(self, job: Job, watch: Watch) -> Document:
+        """Do it; the report is what it returns."""
+
+
+@dataclass
+class _WithModels:
+    """Loads the models for the first clip and keeps them for the others."""
+
+    settings: Settings
+    _held: list[Models] = field(default_factory=list, init=False, repr=False)
+
+    def models(self) -> Models:
+        """Those that the settings name."""
+        from magdr_video.runs import load_models
+
+        if not self._held:
+            self._held.append(load_models(self.settings))
+        return self._held[0]
+
+
+@dataclass
+class Defence(_WithModels):
+    """Translates clips, defended as the settings say."""
+
+    command: ClassVar[str] = "defend"
+    driving: Path | None = None
+    encoder: Mapping[str, str] = field(default_factory=dict)
+    """Further options of the encoder."""
+
+    def __call__(self, job: Job, watch: Watch) -> Document:
+        """Translate `job.source` into `job.target`, which is replaced if it exists."""
+        from magdr_video.runs import translate_clip
+
+        assert job.target is not None
+        watch.begin(self.check(job))
+        return translate_clip(
+            job.source,
+            job.target,
+            self.settings,
+            models=self.models(),
+            driving=self.driving,
+            options=self.encoder,
+            overwrite=True,
+            tick=watch.tick,
+        )
+
+    def check(self, job: Job) -> float | None:
+        """Refuse before any model is loaded what would be refused after it; seconds of the clip.
+
+        Raises:
+            MagdrError: unreadable input, HDR that nobody allowed, marks that cannot be given.
+        """
+        from magdr_video.provenance import output_metadata
+        from magdr_video.runs import refuse_hdr
+        from magdr_video.video.reader import probe
+
+        clip = probe(job.source)
+        about = self.settings.output
+        refuse_hdr(clip, about.hdr)
+        output_metadata(self.settings.task, about.provenance, clip.metadata)
+        return float(clip.duration) if clip.duration else None
+
+
+@dataclass
+class Judgement(_WithModels):
+    """Judges the faces of clips; writes nothing."""
+
+    command: ClassVar[str] = "detect"
+
+    def __call__(self, job: Job, watch: Watch) -> Document:
+        """Judge `job.source`."""
+        from magdr_video.runs import detect_clip
+        from magdr_video.video.reader import probe
+
+        clip = probe(job.source)
+        watch.begin(float(clip.duration) if clip.duration else None)
+        return detect_clip(job.source, self.settings, models=self.models(), tick=watch.tick)
+
+
+def attempt(work: Work, job: Job, watch: Watch) -> Document:
+    """Do one clip of several: a failure becomes the clip's report and stops nothing else.
+
+    A signal is a failure with a code above 128, for the caller to act on. A mistake of our own
+    keeps its traceback, on stderr.
+
+    Raises:
+        BrokenPipeError: whoever reads our output has gone.
+    """
+    try:
+        return work(job, watch)
+    except BrokenPipeError:
+        raise
+    except MagdrError as error:
+        return failed(work, job, error)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return failed(work, job, RuntimeFailure(f"{type(error).__name__}: {error}"))
+
+
+def failed(work: Work, job: Job, error: MagdrError) -> Document:
+    """The report on a clip that an error ended."""
+    from magdr_video.report import report_document
+
+    return report_document(
+        command=work.command,
+        source=job.source,
+        output=None,
+        settings=work.settings,
+        report=None,
+        error=error,
+    )
+
+
+def error_of(document: Document) -> MagdrError | None:
+    """What ended the clip, as far as its report tells; None where it is done."""
+    if document["error"] is None:
+        return None
+    error = MagdrError(document["error"]["message"], hint=document["error"]["hint"])
+    error.exit_code = document["exit_code"]
+    return error
