@@ -490,3 +490,74 @@ def test_an_unknown_recipe_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
         main(["train", "stargn"])
     assert ended.value.code == 2
     assert "stargan" in capsys.readouterr().err
+
+
+def test_a_directory_and_an_archive_rerun_does_what_is_left(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    for name in ("a.mp4", "bad.mp4", "c.mp4"):
+        (films / name).write_bytes(clip.read_bytes())
+    words = ("defend", films, "-o", tmp_path / "made" / "here", "--archive", tmp_path / "done")
+    assert run(*words, "-q").code == 9
+    assert [path.name for path in translated] == ["a.mp4", "bad.mp4", "c.mp4"]
+    assert len((tmp_path / "done").read_text().splitlines()) == 2
+    translated.clear()
+    (films / "d.mp4").write_bytes(clip.read_bytes())
+    outcome = run(*words, "--json")
+    assert [path.name for path in translated] == ["bad.mp4", "d.mp4"]
+    made = json.loads(outcome.out)
+    assert [Path(one["input"]).name for one in made["skipped"]] == ["a.mp4", "c.mp4"]
+    assert "done before" in made["skipped"][0]["reason"]
+    assert (made["done"], made["failed"], made["exit_code"], outcome.code) == (1, 1, 9, 9)
+    assert (tmp_path / "made" / "here" / "d_defended.mp4").exists()
+
+
+def test_recursion_keeps_the_folders(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path
+) -> None:
+    deep = tmp_path / "films" / "x" / "y"
+    deep.mkdir(parents=True)
+    (deep / "a.mp4").write_bytes(clip.read_bytes())
+    assert run("defend", tmp_path / "films", "-r", "-o", tmp_path / "made", "-q").code == 0
+    assert (tmp_path / "made" / "x" / "y" / "a_defended.mp4").exists()
+
+
+def test_fail_fast_stops_at_the_first_failure(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_text("no film")
+    outcome = run("defend", tmp_path, "--fail-fast", "-q", "--json")
+    assert translated == []
+    assert json.loads(outcome.out)["left"] == [str(clip)]
+    assert outcome.code == 3
+
+
+def test_a_dry_run_of_many_makes_no_folder_and_ends_as_the_run_would(
+    run: Run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nothing:
+        device, weights = torch.device("cpu"), ("none",)
+
+    monkeypatch.setattr(runs_module, "load_models", lambda settings: Nothing())
+    (tmp_path / "a.mp4").write_text("no film")
+    outcome = run("defend", tmp_path, "--dry-run", "-o", tmp_path / "made")
+    assert outcome.code == 9
+    assert "clip_defended.mp4" in outcome.out
+    assert_nothing_new(tmp_path, clip, tmp_path / "a.mp4")
+
+
+def test_json_progress_is_one_object_a_line(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_text("no film")
+    outcome = run("defend", tmp_path, "--progress", "json")
+    events = [json.loads(line) for line in outcome.err.splitlines() if line.startswith("{")]
+    # What is left is the error that the program ends with.
+    assert len(events) == len(outcome.err.splitlines()) - 1
+    ends = [(one["file"], one["files"], one["exit_code"]) for one in events if "exit_code" in one]
+    assert ends == [(1, 2, 3), (2, 2, 0)]
+    begun = next(one for one in events if one["event"] == "begin")
+    assert (begun["input"], begun["total_seconds"]) == ("clip.mp4", pytest.approx(0.12, abs=0.01))
+    assert any(one["event"] == "note" and "2 of 3 faces" in one["text"] for one in events)

@@ -74,7 +74,7 @@ def plan(
     targets = [target_of(source, output, many) for source in sources]
     _refuse_shared(sources, targets)
     return [
-        _entry(Job(source.path, target), overwriting, archive, many and not dry)
+        _entry(Job(source.path, target), overwriting, archive, many=many, dry=dry)
         for source, target in zip(sources, targets, strict=True)
     ]
 
@@ -108,12 +108,16 @@ def _refuse_shared(sources: Sequence[Source], targets: Sequence[Path]) -> None:
         taken[target] = source.path
 
 
-def _entry(job: Job, overwriting: Overwriting, archive: Archive | None, make_folder: bool) -> Entry:
+def _entry(
+    job: Job, overwriting: Overwriting, archive: Archive | None, *, many: bool, dry: bool
+) -> Entry:
     assert job.target is not None
     if archive is not None and archive.holds(job.source, job.target):
         return Entry(job, skipped="done before, says the archive")
     try:
-        _check_places(job.source, job.target, make_folder)
+        if many and not _has_folder(job.target, dry):
+            return Entry(job)
+        _check_places(job.source, job.target)
         if not overwriting.allows(job.target):
             return Entry(job, skipped="exists")
     except MagdrError as error:
@@ -121,12 +125,17 @@ def _entry(job: Job, overwriting: Overwriting, archive: Archive | None, make_fol
     return Entry(job)
 
 
-def _check_places(source: Path, target: Path, make_folder: bool) -> None:
-    from magdr_video.runs import check_paths
-
-    if make_folder:
+def _has_folder(target: Path, dry: bool) -> bool:
+    """Make the folder that a batch writes to; a dry run only tells whether it is there."""
+    if not dry:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot make {target.parent}: {error.strerror}") from error
+    return target.parent.is_dir()
+
+
+def _check_places(source: Path, target: Path) -> None:
+    from magdr_video.runs import check_paths
+
     check_paths(source, target, overwrite=True)
