@@ -231,8 +231,9 @@ class TransformChoice:
     seed: int = 0
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{name}={value:g}" for name, value in self.parameters)
-        return f"{self.category}({inside})"
+        inside = [f"{name}={value:g}" for name, value in self.parameters]
+        inside += [f"seed={self.seed}"] if self.seed else []
+        return f"{self.category}({', '.join(inside)})"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Blueprint:
     """All that must be known to build a network."""
 
     architecture: str
-    """stargan, ganimation, cyclegan, bisenet or au-estimator."""
+    """stargan, ganimation, cyclegan, bisenet, au-estimator or purifier."""
     layout: str
     """Whose key names these are: yunjey, vipermu, pumarola, donydchen, junyanz, zllrunning;
     modulated for GANimation's compact form, attention for the attention-guided forms,
@@ -146,6 +146,9 @@ def recognise(shapes: Shapes, *, claimed: str = "") -> Blueprint:
         if "body.0.weight" in shapes and "head.2.weight" in shapes:
             width = shapes["body.0.weight"][0]
             return Blueprint("au-estimator", "magdr", width, condition=shapes["head.4.weight"][0])
+        if "enter.weight" in shapes and "gate.0.weight" in shapes:
+            blocks = _count_blocks(shapes, r"deep\.(\d+)\.")
+            return Blueprint("purifier", "magdr", shapes["enter.weight"][0], blocks)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"the checkpoint lacks or misshapes a tensor: {error}") from error
     first = ", ".join(sorted(shapes)[:4]) or "none"

@@ -109,6 +109,10 @@ def build(blueprint: Blueprint) -> nn.Module:
         return CycleGAN(
             width=width, blocks=blocks, dropout=blueprint.dropout, attention=blueprint.attention
         )
+    if blueprint.architecture == "purifier":
+        from magdr_video.models.purifier import Purifier
+
+        return Purifier(width=width, blocks=blocks)
     from magdr_video.models.au_estimator import AUEstimator
 
     return AUEstimator(width=width)

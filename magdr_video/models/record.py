@@ -25,6 +25,7 @@ TASKS = {
     "cyclegan": "replace",
     "bisenet": "parse",
     "au-estimator": "driving",
+    "purifier": "purify",
 }
 
 ALIGNMENTS = ("ffhq", "celeba", "openface", "box")
@@ -49,7 +50,7 @@ class ModelRecord:
     name: str
     path: Path
     task: str
-    """edit, reenact, replace, parse, driving."""
+    """edit, reenact, replace, parse, driving, purify."""
     architecture: str
     layout: str
     size: int

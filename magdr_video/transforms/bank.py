@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from magdr_video.transforms.compress import bit_depth, jpeg
+from magdr_video.transforms.chroma import chroma_gaussian, chroma_guided
+from magdr_video.transforms.compress import bit_depth, jpeg, jpeg_surrogate, low_rank, webp
 from magdr_video.transforms.denoise import bilateral, gaussian, guided, median
 from magdr_video.transforms.nonlocal_means import non_local_means
-from magdr_video.transforms.resample import down_up, shift_average
-from magdr_video.transforms.restore import unsharp
+from magdr_video.transforms.resample import (
+    down_up,
+    down_up_lanczos,
+    random_resize,
+    shift_average,
+)
+from magdr_video.transforms.restore import unsharp, wiener
+from magdr_video.transforms.super_resolution import find_weights, super_resolution
 from magdr_video.transforms.variation import total_variation
+from magdr_video.transforms.wavelet import wavelet_haar, wavelet_sym4
 from magdr_video.types import TransformChoice
 
 Transform = Callable[..., Tensor]
+Grid = tuple[Mapping[str, float], ...]
 
 
 def identity(images: Tensor) -> Tensor:
@@ -23,49 +33,122 @@ def identity(images: Tensor) -> Tensor:
     return images
 
 
-BANK: Mapping[str, tuple[Transform, tuple[Mapping[str, float], ...]]] = {
-    "identity": (identity, ({},)),
-    "gaussian": (gaussian, tuple({"sigma": s} for s in (0.5, 0.7, 1.0, 1.5))),
-    "median": (median, tuple({"size": s} for s in (3, 5))),
-    "bilateral": (
+def _identity_of(images: Tensor, **_: float) -> Tensor:
+    return images
+
+
+class Category(NamedTuple):
+    """One category of the bank."""
+
+    function: Transform
+    """(images, **parameters) to images."""
+    grid: Grid
+    """The settings that Rec-Net tries (METHOD 6.2)."""
+    surrogate: Transform | None = None
+    """What is differentiated in place of a function without a useful gradient; None where the
+    function's own is right (almost everywhere: medians and thresholds have kinks)."""
+    seeded: bool = False
+    """True where the function also takes the seed of its draws."""
+
+
+def _grid(name: str, *values: float) -> Grid:
+    return tuple({name: value} for value in values)
+
+
+BANK: Mapping[str, Category] = {
+    "identity": Category(identity, ({},)),
+    "gaussian": Category(gaussian, _grid("sigma", 0.5, 0.7, 1.0, 1.5)),
+    "median": Category(median, _grid("size", 3, 5)),
+    "bilateral": Category(
         bilateral,
-        tuple({"colour": c, "space": s} for c, s in ((0.05, 1.0), (0.1, 1.5), (0.2, 1.5))),
+        tuple(
+            {"colour": c, "space": s} for c, s in ((0.05, 1.0), (0.1, 1.5), (0.1, 3.0), (0.2, 1.5))
+        ),
     ),
-    "guided": (guided, tuple({"eps": e} for e in (1e-3, 3e-3, 1e-2))),
-    "nlm": (non_local_means, tuple({"strength": h} for h in (0.6, 0.8, 1.0, 1.2))),
-    "tv": (total_variation, tuple({"weight": w} for w in (0.02, 0.03, 0.05, 0.1))),
-    "jpeg": (jpeg, tuple({"quality": q} for q in (85, 75, 50))),
-    "bit_depth": (bit_depth, tuple({"bits": b} for b in (6, 5))),
-    "down_up": (down_up, tuple({"scale": s} for s in (0.75, 0.5))),
-    "shift_average": (shift_average, ({"pixels": 0.5},)),
-    "unsharp": (unsharp, tuple({"amount": a} for a in (0.2, 0.4))),
+    "guided": Category(guided, _grid("eps", 1e-3, 3e-3, 1e-2, 3e-2)),
+    "nlm": Category(non_local_means, _grid("strength", 0.6, 0.8, 1.0, 1.2)),
+    "tv": Category(total_variation, _grid("weight", 0.02, 0.03, 0.05, 0.1)),
+    "wavelet_haar": Category(wavelet_haar, _grid("noise", 0, 0.01, 0.023, 0.04)),
+    "wavelet_sym4": Category(wavelet_sym4, _grid("noise", 0, 0.01, 0.023, 0.04)),
+    "chroma_gaussian": Category(chroma_gaussian, _grid("sigma", 1, 2, 4)),
+    "chroma_guided": Category(chroma_guided, _grid("eps", 1e-2)),
+    "jpeg": Category(jpeg, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),
+    # Both are block transforms with quantised coefficients; kornia has no WebP.
+    "webp": Category(webp, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),
+    "bit_depth": Category(bit_depth, _grid("bits", 7, 6, 5), _identity_of),
+    "low_rank": Category(low_rank, _grid("energy", 0.95, 0.9, 0.8), low_rank),
+    "down_up": Category(down_up, _grid("scale", 0.75, 0.5)),
+    "down_up_lanczos": Category(down_up_lanczos, _grid("scale", 0.75, 0.5)),
+    "random_resize": Category(random_resize, _grid("draws", 1, 4), seeded=True),
+    "shift_average": Category(
+        shift_average, tuple({"pixels": 0.5, "shifts": shifts} for shifts in (4, 8))
+    ),
+    "unsharp": Category(unsharp, _grid("amount", 0.2, 0.4, 0.7)),
+    "wiener": Category(wiener, _grid("noise", 0.01, 0.03, 0.1)),
+    "super_resolution": Category(super_resolution, ({},)),
 }
-"""Each category: its function and its parameter grid (METHOD 6.2)."""
+"""Each category with its parameter grid (METHOD 6.2), and how attackers differentiate it."""
 
 LAYERS: Sequence[Sequence[str]] = (
-    ("identity", "gaussian", "median", "bilateral", "guided", "nlm", "tv"),
-    ("identity", "jpeg", "bit_depth"),
-    ("identity", "down_up", "shift_average"),
-    ("identity", "unsharp"),
-)
+    (
+        "identity", "gaussian", "median", "bilateral", "guided", "nlm", "tv",
+        "wavelet_haar", "wavelet_sym4", "chroma_gaussian", "chroma_guided",
+    ),
+    ("identity", "jpeg", "webp", "bit_depth", "low_rank"),
+    ("identity", "down_up", "down_up_lanczos", "random_resize", "shift_average"),
+    ("identity", "unsharp", "wiener"),
+)  # fmt: skip
 """Denoise, compress, resample, restore: the layers B_i of Algorithm 1, in order."""
 
 
+def available_layers() -> tuple[tuple[str, ...], ...]:
+    """`LAYERS`, and super-resolution in the last one where the user has put weights for it."""
+    layers = [tuple(layer) for layer in LAYERS]
+    if find_weights() is not None:
+        layers[-1] = (*layers[-1], "super_resolution")
+    return tuple(layers)
+
+
+def _arguments(choice: TransformChoice, category: Category) -> dict[str, float]:
+    arguments = dict(choice.parameters)
+    if category.seeded:
+        arguments["seed"] = choice.seed
+    return arguments
+
+
 def apply_transform(images: Tensor, choice: TransformChoice) -> Tensor:
-    """Apply one transform of the bank.
+    """Apply one transform of the bank; no gradients.
 
     Raises:
         KeyError: the category is not in the bank.
     """
-    function, _ = BANK[choice.category]
+    category = BANK[choice.category]
     with torch.no_grad():
-        return function(images, **dict(choice.parameters))
+        return category.function(images, **_arguments(choice, category))
 
 
 def apply_chain(images: Tensor, chain: Sequence[TransformChoice]) -> Tensor:
-    """Apply the transforms of a recipe in order."""
+    """Apply the transforms of a recipe in order; no gradients."""
     for choice in chain:
         images = apply_transform(images, choice)
+    return images
+
+
+def differentiable_chain(images: Tensor, chain: Sequence[TransformChoice]) -> Tensor:
+    """The same images as `apply_chain`, with gradients: exact, or by the categories' surrogates.
+
+    Backward pass differentiable approximation (BPDA; Athalye et al., ICML 2018), for attacks that
+    know the defence.
+    """
+    for choice in chain:
+        category = BANK[choice.category]
+        arguments = _arguments(choice, category)
+        if category.surrogate is None:
+            images = category.function(images, **arguments)
+            continue
+        real = apply_transform(images, choice)
+        nearly = category.surrogate(images, **arguments)
+        images = real + (nearly - nearly.detach())
     return images
 
 
@@ -75,12 +158,14 @@ def parse_chain(text: str) -> tuple[TransformChoice, ...]:
     Raises:
         ValueError: malformed text or an unknown category.
     """
-    chain = []
-    for part in filter(None, (piece.strip() for piece in text.split(">"))):
-        category, _, rest = part.partition("(")
-        if category not in BANK:
-            raise ValueError(f"'{category}' is not a transform; allowed: {', '.join(BANK)}")
-        pairs = filter(None, (pair.strip() for pair in rest.rstrip(")").split(",")))
-        parameters = tuple((name, float(value)) for name, value in (p.split("=") for p in pairs))
-        chain.append(TransformChoice(category, parameters))
-    return tuple(chain)
+    return tuple(_parse(part) for part in map(str.strip, text.split(">")) if part)
+
+
+def _parse(text: str) -> TransformChoice:
+    category, _, rest = text.partition("(")
+    if category not in BANK:
+        raise ValueError(f"'{category}' is not a transform; allowed: {', '.join(BANK)}")
+    pairs = filter(None, (pair.strip() for pair in rest.rstrip(")").split(",")))
+    values = {name: float(value) for name, value in (pair.split("=") for pair in pairs)}
+    seed = int(values.pop("seed", 0))
+    return TransformChoice(category, tuple(values.items()), seed)

@@ -1,14 +1,11 @@
-"""The bank of transforms against scikit-image and Pillow, and what holds for all of it."""
+"""What holds for every transform of the bank, and the chains that they form."""
 
 from __future__ import annotations
 
-import io
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 from torch import Tensor
 
 from magdr_video.transforms import (
@@ -16,26 +13,27 @@ from magdr_video.transforms import (
     LAYERS,
     apply_chain,
     apply_transform,
-    estimate_noise,
-    gaussian,
+    available_layers,
+    differentiable_chain,
     jpeg,
-    non_local_means,
     parse_chain,
-    shift_average,
-    total_variation,
 )
 from magdr_video.types import TransformChoice
-from tests.toys import decibels, pictures
+from tests.toys import pictures
 
 EVERY = [
-    TransformChoice(category, tuple(parameters.items()))
-    for category, (_, grid) in BANK.items()
-    for parameters in grid
+    TransformChoice(name, tuple(parameters.items()))
+    for name, category in BANK.items()
+    for parameters in category.grid
+    if name != "super_resolution"
 ]
+"""Super-resolution has no weights of its own; it has tests of its own."""
 
+ONE_EACH = list({choice.category: choice for choice in EVERY}.values())
+"""The last setting of each category: its strongest."""
 
-def last(images: Tensor) -> np.ndarray:
-    return images[0].permute(1, 2, 0).numpy()
+EXACT = [choice for choice in ONE_EACH if BANK[choice.category].surrogate is None]
+INEXACT = [choice for choice in ONE_EACH if BANK[choice.category].surrogate is not None]
 
 
 @pytest.fixture(scope="module")
@@ -80,72 +78,6 @@ def test_no_faces_in_give_no_faces_out() -> None:
     assert jpeg(torch.zeros(0, 3, 16, 16), quality=75).shape == (0, 3, 16, 16)
 
 
-@pytest.mark.parametrize("weight", [0.02, 0.1])
-def test_total_variation_is_that_of_scikit_image(weight: float) -> None:
-    noisy = pictures(1, 40, noise=0.05)
-    expected = denoise_tv_chambolle(
-        last(noisy).astype(np.float64), weight=weight, eps=0, max_num_iter=50, channel_axis=-1
-    )
-    got = last(total_variation(noisy, weight=weight))
-    np.testing.assert_allclose(got, expected.clip(0, 1), atol=1e-5)
-
-
-def test_non_local_means_removes_noise_as_scikit_image_does() -> None:
-    clean = pictures(1, 48)
-    noisy = (clean + 0.05 * torch.randn(clean.shape, generator=torch.manual_seed(1))).clamp(0, 1)
-    sigma = float(estimate_noise(noisy)[0])
-    theirs = denoise_nl_means(
-        last(noisy),
-        patch_size=5,
-        patch_distance=5,
-        h=0.8 * sigma,
-        sigma=sigma,
-        fast_mode=True,
-        channel_axis=-1,
-    )
-    expected = torch.from_numpy(theirs.astype(np.float32)).permute(2, 0, 1)[None]
-    got = non_local_means(noisy, strength=0.8)
-    assert decibels(got, clean) > decibels(noisy, clean) + 4
-    assert decibels(got, clean) > decibels(expected, clean) - 0.5
-    # Theirs drops weights below exp(-5), ours keeps them; a fifth of the noise on average.
-    assert (got - expected)[..., 5:-5, 5:-5].abs().mean() < 0.01
-
-
-def test_the_noise_of_a_picture_is_estimated_within_a_tenth() -> None:
-    flat = torch.full((3, 3, 64, 64), 0.5)
-    levels = torch.tensor([0.01, 0.03, 0.08])
-    grain = torch.randn(flat.shape, generator=torch.manual_seed(0))
-    got = estimate_noise(flat + grain * levels[:, None, None, None])
-    torch.testing.assert_close(got, levels, rtol=0.1, atol=0)
-
-
-@pytest.mark.parametrize("quality", [85, 50])
-def test_jpeg_is_the_round_trip_of_pillow(quality: int) -> None:
-    image = pictures(1, noise=0.05)
-    file = io.BytesIO()
-    picture = Image.fromarray((last(image) * 255).round().astype(np.uint8))
-    picture.save(file, "JPEG", quality=quality)
-    expected = np.asarray(Image.open(file)).astype(np.float32) / 255
-    np.testing.assert_array_equal(last(jpeg(image, quality=quality)), expected)
-
-
-def test_half_a_pixel_of_shift_is_a_binomial_blur() -> None:
-    dot = torch.zeros(1, 3, 7, 7)
-    dot[..., 3, 3] = 1
-    row = torch.tensor([0.25, 0.5, 0.25])
-    got = shift_average(dot, pixels=0.5)[0, 0]
-    torch.testing.assert_close(got[2:5, 2:5], row[:, None] * row)
-    assert got.sum() == pytest.approx(1)
-
-
-def test_a_gaussian_has_the_wanted_deviation() -> None:
-    dot = torch.zeros(1, 3, 31, 31)
-    dot[..., 15, 15] = 1
-    column = gaussian(dot, sigma=1.5)[0, 0].sum(dim=1)
-    spread = float((column * (torch.arange(31.0) - 15) ** 2).sum()) ** 0.5
-    assert spread == pytest.approx(1.5, rel=0.03)
-
-
 def test_a_chain_applies_its_transforms_in_order(mixed: Tensor) -> None:
     first, second = parse_chain("bit_depth(bits=5) > gaussian(sigma=1)")
     expected = apply_transform(apply_transform(mixed, first), second)
@@ -172,5 +104,54 @@ def test_an_unknown_category_or_malformed_text_is_refused(text: str) -> None:
 
 def test_every_category_is_searched_in_one_layer_and_each_layer_may_do_nothing() -> None:
     named = [category for layer in LAYERS for category in layer if category != "identity"]
-    assert sorted(named) == sorted(set(BANK) - {"identity"})
+    assert sorted(named) == sorted(set(BANK) - {"identity", "super_resolution"})
     assert all("identity" in layer for layer in LAYERS)
+
+
+def test_super_resolution_is_searched_where_the_user_has_weights_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGDR_WEIGHTS", str(tmp_path))
+    assert available_layers() == tuple(map(tuple, LAYERS))
+    (tmp_path / "super-resolution.pth").write_bytes(b"")
+    assert available_layers()[-1] == (*LAYERS[-1], "super_resolution")
+    assert available_layers()[:-1] == tuple(map(tuple, LAYERS))[:-1]
+
+
+def test_a_seed_is_written_and_read_and_decides_the_draws(mixed: Tensor) -> None:
+    (choice,) = parse_chain("random_resize(draws=1, seed=7)")
+    assert choice == TransformChoice("random_resize", (("draws", 1.0),), seed=7)
+    assert parse_chain(str(choice)) == (choice,)
+    seeded = apply_transform(mixed, choice)
+    assert torch.equal(seeded, apply_transform(mixed, choice))
+    assert not torch.equal(seeded, apply_chain(mixed, parse_chain("random_resize(draws=1)")))
+
+
+@pytest.mark.parametrize("choice", EXACT, ids=str)
+def test_gradients_are_those_of_finite_differences(choice: TransformChoice) -> None:
+    draw = torch.Generator().manual_seed(5)
+    image = pictures(1, 20, noise=0.02).double().clamp(0.1, 0.9)
+    along, weights = (torch.randn(image.shape, generator=draw).double() for _ in range(2))
+    held = image.clone().requires_grad_(True)
+    value = (differentiable_chain(held, (choice,)) * weights).sum()
+    (gradient,) = torch.autograd.grad(value, held)
+    step = 1e-6
+    ahead, behind = (
+        (apply_transform(image + sign * step * along, choice) * weights).sum() for sign in (1, -1)
+    )
+    expected = (ahead - behind) / (2 * step)
+    torch.testing.assert_close((gradient * along).sum(), expected, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("choice", INEXACT, ids=str)
+def test_a_surrogate_gives_a_gradient_and_leaves_the_images_to_the_real_transform(
+    choice: TransformChoice,
+) -> None:
+    image = pictures(1, noise=0.05).requires_grad_(True)
+    got = differentiable_chain(image, (choice,))
+    torch.testing.assert_close(got, apply_transform(image, choice), atol=1e-6, rtol=0)
+    (gradient,) = torch.autograd.grad(got.square().sum(), image)
+    assert torch.isfinite(gradient).all()
+    # Downhill along the gradient the real transform's value falls, too.
+    moved = apply_transform((image - 0.05 * gradient / gradient.abs().max()).detach(), choice)
+    assert moved.square().sum() < got.square().sum()

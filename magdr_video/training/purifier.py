@@ -1,0 +1,260 @@
+"""Trains `purifier`, the learned residual of METHOD 6.5, on attacks against all generators.
+
+    python -m magdr_video.training.purifier --data DATA --out RUNS
+
+First on images alone (Charbonnier, since an L1 loss on sign-like noise is flat at a residual of
+zero), on windows; then on whole faces with the output loss of eq. 8 through the frozen generators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from magdr_video.models.purifier import Purifier
+from magdr_video.models.trunk import to_model_range
+from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
+from magdr_video.training.loop import fit
+from magdr_video.training.paired import (
+    average_into,
+    export_weights,
+    read_recipe,
+    scheduled_rate,
+    to_images,
+)
+from magdr_video.training.purifier_pool import Piece, Pool, fill
+from magdr_video.training.purifier_views import Views, draw_views
+from magdr_video.translation import Translator, load_translator
+
+PRESET = "presets/training/purifier.toml"
+NAME = "purifier"
+SCALE = 0.05
+"""Errors are counted in this unit, the usual epsilon, so that the parts of the loss compare."""
+
+
+@dataclass(frozen=True)
+class PurifierRecipe:
+    """Settings of the training; defaults are those of the shipped weights."""
+
+    size: int = 128
+    window: int = 64
+    """Side of the windows of the first part, px."""
+    width: int = 24
+    blocks: int = 3
+    batch: int = 16
+    steps: int = 1600
+    output_from: int = 1250
+    """Step at which whole faces and the loss on outputs begin."""
+    output_faces: int = 3
+    """Attacked faces a step that go through the generator."""
+    output_weight: float = 1.0
+    gate_weight: float = 0.1
+    clean_weight: float = 2.0
+    pieces: int = 18
+    """Pieces of attacked faces; the generators take turns."""
+    grow_every: int = 40
+    """Steps after which one piece more is drawn from, so that training need not wait for all."""
+    rate: float = 2e-3
+    last_rate: float = 5e-5
+    average_decay: float = 0.995
+    seed: int = 1234
+    threads: int = 1
+    generators: str = "stargan-synthetic,cyclegan-synthetic-ab,ganimation-synthetic"
+    start: str = ""
+    """Weights to begin with, a name or a file; none begins at the identity."""
+
+
+def charbonnier(error: Tensor) -> Tensor:
+    """sqrt(1 + e^2) - 1 of each face, (F,): a square for small errors, a line for large ones."""
+    return ((1 + (error / SCALE).square()).sqrt() - 1).flatten(1).mean(dim=1)
+
+
+def image_loss(
+    net: Purifier, views: Views, gate_weight: float, clean_weight: float
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Purified images (F, 3, s, s) in [-1, 1], the loss, and its parts for the report."""
+    given, wanted = to_model_range(views.given), to_model_range(views.wanted)
+    residual, logit = net.parts(given)
+    purified = given - residual * torch.sigmoid(logit)[:, None, None, None]
+    each = charbonnier(purified - wanted)
+    attacked, clean = views.attacked > 0, views.attacked == 0
+    gate = F.binary_cross_entropy_with_logits(logit, views.attacked)
+    loss = each[attacked].mean() + clean_weight * each[clean].mean() + gate_weight * gate
+    before = charbonnier(given - wanted)[attacked].mean()
+    parts = {
+        "left": each[attacked].mean() / before.clamp(min=1e-6),
+        "clean": each[clean].mean(),
+        "gate": gate,
+    }
+    return purified, loss, parts
+
+
+def output_loss(
+    translator: Translator, purified: Tensor, wanted: Tensor, condition: Tensor
+) -> Tensor:
+    """Eq. 8: L1 between the translations of purified and clean faces, in units of `SCALE`.
+
+    Args:
+        purified: (F, 3, S, S) in [-1, 1], with gradients.
+        wanted: (F, 3, S, S) in [0, 1].
+        condition: (F, C).
+    """
+    with torch.no_grad():
+        clean = translator.translate(wanted, condition)
+    got = translator.translate((purified + 1) / 2, condition)
+    return 2 * (got - clean).abs().mean() / SCALE
+
+
+class PurifierTraining:
+    """The purifier under its losses (a `Trainable` of the loop)."""
+
+    def __init__(self, recipe: PurifierRecipe, pool: Pool, held_out: Pool) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.pool, self.held_out = recipe, pool, held_out
+        self.net, self.average = (
+            Purifier(width=recipe.width, blocks=recipe.blocks) for _ in range(2)
+        )
+        if recipe.start:
+            from magdr_video.models.zoo import load
+
+            self.net.load_state_dict(load(recipe.start).state_dict())
+        self.average.load_state_dict(self.net.state_dict())
+        self.net.to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=0)
+        self._piece = functools.lru_cache(maxsize=None)(pool.piece)
+
+    def step(self, index: int) -> dict[str, float]:
+        """One batch; the same index always draws the same views of the same piece."""
+        recipe = self.recipe
+        rng = np.random.default_rng((recipe.seed, index))
+        number = int(rng.integers(self._pieces(index)))
+        whole = index >= recipe.output_from
+        piece = self._piece(number)
+        views = draw_views(piece, recipe.batch, recipe.size if whole else recipe.window, rng)
+        purified, loss, parts = image_loss(self.net, views, recipe.gate_weight, recipe.clean_weight)
+        if whole:
+            output = self._output_loss(self.pool.translator(number), piece, views, purified)
+            loss = loss + recipe.output_weight * output
+            parts["output"] = output
+        for group in self.optimiser.param_groups:
+            group["lr"] = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def _pieces(self, index: int) -> int:
+        """How many pieces a step may draw from."""
+        turns = len(self.pool.translators)
+        return min(self.recipe.pieces, turns * 2 + index // self.recipe.grow_every)
+
+    def _output_loss(
+        self, translator: Translator, piece: Piece, views: Views, purified: Tensor
+    ) -> Tensor:
+        # The attacked ones are the first of a batch.
+        some = slice(0, self.recipe.output_faces)
+        condition = piece.condition[views.face[some]]
+        return output_loss(translator, purified[some], views.wanted[some], condition)
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average and the optimiser; the pool lies on disk."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    @torch.no_grad()
+    def sheet(self) -> Array:
+        """Held-out faces in columns: clean, attacked, purified, and eight times the residual."""
+        piece = self.held_out.piece(0)
+        clean, attacked = (
+            to_model_range(x[:8].float() / 255) for x in (piece.clean, piece.attacked)
+        )
+        residual = self.average(attacked)
+        rows = (clean, attacked, attacked - residual, residual * 8)
+        return np.concatenate([np.concatenate([*to_images(row)], axis=1) for row in rows])
+
+
+def export(net: Purifier, recipe: PurifierRecipe, target: Path) -> None:
+    """Write the shipped file: float16 safetensors with its metadata."""
+    facts = {
+        "name": NAME,
+        "architecture": "purifier",
+        "layout": "magdr",
+        "width": str(recipe.width),
+        "size": str(recipe.size),
+        "task": "purify",
+        "recipe": "magdr-video train purifier",
+    }
+    export_weights(net, facts, target)
+
+
+def train(recipe: PurifierRecipe, *, data: Path, out: Path, pool_only: bool = False) -> None:
+    """Train, or go on from `out`'s checkpoint, and write `out/purifier.safetensors`.
+
+    Args:
+        data: the folder that holds `omi/`.
+        out: home of the pool, the checkpoint, the sample sheets and the weights.
+        pool_only: make the attacked faces and stop, so that another process may do it ahead.
+
+    Raises:
+        InputError: `data` holds no OMI faces.
+        WeightsError: a generator, or the weights to start with, cannot be loaded.
+    """
+    torch.set_num_threads(recipe.threads)
+    faces = OmiFaces(data)
+    translators = [load_translator(name.strip()) for name in recipe.generators.split(",")]
+    pool, held_out = (
+        Pool(
+            out / ("pool-held-out" if part else "pool"),
+            translators,
+            faces,
+            [name for name in faces.photos if is_held_out(name) == part],
+            size=recipe.size,
+            seed=recipe.seed + part,
+        )
+        for part in (False, True)
+    )
+    if pool_only:
+        fill(pool, recipe.pieces, _say)
+        return
+    training = PurifierTraining(recipe, pool, held_out)
+    fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, report=_say)
+    export(training.average, recipe, out / f"{NAME}.safetensors")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> None:
+    """`python -m magdr_video.training.purifier --data DATA --out RUNS`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, default=Path(PRESET))
+    parser.add_argument("--pool-only", action="store_true", help="make the attacked faces only")
+    given = parser.parse_args()
+    recipe = read_recipe(PurifierRecipe, given.recipe)
+    train(recipe, data=given.data, out=given.out, pool_only=given.pool_only)
+
+
+if __name__ == "__main__":
+    main()

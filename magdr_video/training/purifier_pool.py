@@ -1,0 +1,202 @@
+"""Attacked faces for the purifier's training, made ahead and kept on disk.
+
+An attack costs ten times what a step of the training does, so that each is used many times: under
+other strengths, mirrored, recompressed. A piece is named by the generator it was made against, so
+that new weights get new pieces, and it can be made again from its number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magdr_video.attacks.pgd import Generate, pgd, round_within
+from magdr_video.models.conditions import EXPRESSIONS, HAIR_SUFFIX
+from magdr_video.training.clean_faces import film
+from magdr_video.training.faces_data import Array, OmiFaces, jitter
+from magdr_video.transforms import gaussian
+from magdr_video.translation import Translator, condition_values
+
+KINDS = ("pgd", "pgd", "joint", "pgd", "blurred")
+"""What the faces of a piece are attacked with, by its number."""
+
+CRFS = (18, 23, 28)
+BLURS = (1.0, 2.0)
+STRENGTHS = (0.01, 0.1)
+"""Range of epsilon, in [-1, 1] units."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Faces attacked against one generator, (F, 3, S, S) uint8 each; `filmed` are after H.264."""
+
+    clean: Tensor
+    attacked: Tensor
+    clean_filmed: Tensor
+    attacked_filmed: Tensor
+    condition: Tensor
+    """(F, C) float32."""
+
+    def __len__(self) -> int:
+        return len(self.clean)
+
+
+def draw_conditions(translator: Translator, count: int, rng: np.random.Generator) -> Tensor:
+    """(F, C) conditions as users ask for them."""
+    record = translator.record
+    rows = []
+    for _ in range(count):
+        asked: dict[str, str] = {}
+        if record.task == "edit":
+            hair = [name for name in record.conditions if name.endswith(HAIR_SUFFIX)]
+            asked = {"attributes": str(rng.choice(hair))}
+            for pair in (("Male", "Female"), ("Young", "Old")):
+                if pair[0] in record.conditions and rng.random() < 0.3:
+                    asked["attributes"] += f",{rng.choice(pair)}"
+        elif record.task == "reenact":
+            asked = {"expression": str(rng.choice(list(EXPRESSIONS)))}
+        strength = float(rng.uniform(0.5, 1.0))
+        rows.append(condition_values(record, **asked, strength=strength))
+    return torch.tensor(rows).reshape(count, -1)
+
+
+def _joint(translator: Translator, other: Tensor) -> Generate:
+    """Both translations side by side: the attack must break the two at once."""
+
+    def generate(faces: Tensor, condition: Tensor) -> Tensor:
+        both = [translator.translate(faces, c) for c in (condition, other)]
+        return torch.cat(both, dim=1)
+
+    return generate
+
+
+def _blurred(translator: Translator) -> Generate:
+    """Translations of blurred copies: the attack must survive smoothing."""
+
+    def generate(faces: Tensor, condition: Tensor) -> Tensor:
+        copies = [gaussian(faces, sigma=sigma) for sigma in BLURS]
+        return torch.cat([translator.translate(copy, condition) for copy in copies], dim=1)
+
+    return generate
+
+
+def _attack(
+    translator: Translator,
+    faces: Tensor,
+    condition: Tensor,
+    kind: str,
+    rng: np.random.Generator,
+) -> Tensor:
+    """One attack on (F, 3, S, S) in [0, 1], rounded to 8 bits."""
+    epsilon, steps = float(rng.uniform(*STRENGTHS)), int(rng.integers(4, 9))
+    generate: Generate = translator.translate
+    if kind == "joint" and translator.record.task != "replace":
+        generate = _joint(translator, draw_conditions(translator, len(faces), rng))
+    elif kind == "blurred":
+        generate = _blurred(translator)
+    # The paper's attack on `replace` moves the output back to the input (eq. 2).
+    nullify = translator.record.task == "replace" and kind == "pgd"
+    attacked = pgd(
+        generate,
+        faces,
+        condition,
+        epsilon=epsilon,
+        step_size=epsilon * 2 / steps,
+        steps=steps,
+        target=faces if nullify else None,
+        seed=int(rng.integers(2**31)),
+    )
+    return round_within(attacked, faces, epsilon)
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Images in [0, 1] to uint8."""
+    return (images * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def make_piece(translator: Translator, faces: Tensor, rng: np.random.Generator, kind: str) -> Piece:
+    """Attack faces (F, 3, S, S) uint8, two at a time so that each pair has its own strength."""
+    clean = faces.float() / 255
+    condition = draw_conditions(translator, len(faces), rng)
+    parts = []
+    for start in range(0, len(faces), 2):
+        pair = slice(start, start + 2)
+        parts.append(_attack(translator, clean[pair], condition[pair], kind, rng))
+    attacked = torch.cat(parts)
+    crf = int(rng.choice(CRFS))
+    filmed = film(torch.cat([clean, attacked]), crf)
+    return Piece(
+        faces,
+        to_bytes(attacked),
+        to_bytes(filmed[: len(faces)]),
+        to_bytes(filmed[len(faces) :]),
+        condition,
+    )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Pieces on disk, made when they are first asked for.
+
+    Attributes:
+        folder: home of the pieces.
+        translators: the generators, which take turns.
+        names: faces to draw from.
+        size: side of the crops, px.
+        count: faces a piece.
+        seed: of faces, conditions and attacks.
+    """
+
+    folder: Path
+    translators: Sequence[Translator]
+    faces: OmiFaces
+    names: Sequence[str]
+    size: int = 128
+    count: int = 12
+    seed: int = 1234
+
+    def translator(self, number: int) -> Translator:
+        """The generator that a piece was made against."""
+        return self.translators[number % len(self.translators)]
+
+    def path(self, number: int) -> Path:
+        """Where a piece lies; its name tells the generator's weights."""
+        weights = self.translator(number).record.sha256[:12]
+        return self.folder / f"{number:05d}-{weights}.pt"
+
+    def piece(self, number: int) -> Piece:
+        """The piece of a number, made and written where it is not there yet."""
+        path = self.path(number)
+        if not path.exists():
+            self._make(number, path)
+        held = torch.load(path, weights_only=True)
+        return Piece(**held)
+
+    def _views(self, rng: np.random.Generator) -> Tensor:
+        chosen = rng.choice(self.names, self.count, replace=False)
+        views: list[Array] = [
+            jitter([self.faces.image(str(name), 256)], self.size, rng)[0] for name in chosen
+        ]
+        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous()
+
+    def _make(self, number: int, path: Path) -> None:
+        rng = np.random.default_rng((self.seed, number))
+        turn = number // len(self.translators)
+        made = make_piece(self.translator(number), self._views(rng), rng, KINDS[turn % len(KINDS)])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        torch.save(vars(made), part)
+        part.replace(path)
+
+
+def fill(pool: Pool, pieces: int, report: Callable[[str], None]) -> None:
+    """Make the first `pieces` of a pool, those that lie there already excepted."""
+    for number in range(pieces):
+        if not pool.path(number).exists():
+            pool.piece(number)
+            report(f"piece {number + 1} of {pieces}")

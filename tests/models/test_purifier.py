@@ -1,0 +1,45 @@
+"""The purifier's network: any size, the identity at first, known to the zoo by its tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from magdr_video.models import zoo
+from magdr_video.models.purifier import Purifier
+
+
+@pytest.mark.parametrize("size", [(32, 32), (37, 50), (3, 5)])
+def test_a_residual_has_the_size_of_its_picture_and_is_zero_before_training(
+    size: tuple[int, int],
+) -> None:
+    faces = torch.rand(2, 3, *size) * 2 - 1
+    residual = Purifier(width=4, blocks=1)(faces)
+    assert residual.shape == faces.shape
+    assert torch.count_nonzero(residual) == 0
+
+
+def test_the_gate_scales_the_residual_of_each_face() -> None:
+    torch.manual_seed(0)
+    net = Purifier(width=4, blocks=1)
+    torch.nn.init.normal_(net.leave.weight)
+    faces = torch.rand(3, 3, 16, 16) * 2 - 1
+    residual, logit = net.parts(faces)
+    expected = torch.stack([r * torch.sigmoid(g) for r, g in zip(residual, logit, strict=True)])
+    torch.testing.assert_close(net(faces), expected)
+    torch.nn.init.constant_(net.gate[-1].bias, -100.0)
+    assert net(faces).abs().max() < 1e-20
+
+
+def test_saved_weights_are_known_by_their_tensors_and_load_as_they_were(tmp_path: Path) -> None:
+    net = Purifier(width=8, blocks=2)
+    torch.nn.init.normal_(net.leave.weight)
+    save_file(net.state_dict(), str(tmp_path / "x.safetensors"))
+    record = zoo.find(tmp_path / "x.safetensors")
+    assert (record.task, record.architecture) == ("purify", "purifier")
+    assert record.parameters == sum(p.numel() for p in net.parameters())
+    faces = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(zoo.load(record)(faces), net(faces))
