@@ -2,8 +2,10 @@
 
 A small two-scale network of our own. It works at half resolution (pixel unshuffle), where the four
 phases of a pixel-fine perturbation are four channels, so that nothing is lost and most of the cost
-is saved. A gate read from the whole picture scales the residual: local evidence alone cannot tell
-an attack from camera noise, and clean faces must come out as they went in.
+is saved. It begins as a guided filter (He et al., ECCV 2010), the best single filter on sign-like
+noise (METHOD 6.6), and learns where that is wrong: a weight for what the filter takes out, and what
+to take out beside it. A gate read from the whole picture scales the residual: local evidence alone
+cannot tell an attack from camera noise, and clean faces must come out as they went in.
 """
 
 from __future__ import annotations
@@ -14,6 +16,32 @@ from torch import Tensor, nn
 
 MULTIPLE = 4
 """Sides are padded to a multiple of this, by reflection."""
+
+GUIDE_EPS = 0.012
+"""Of the guided filter, in [-1, 1] units: 3e-3 in [0, 1]."""
+
+TRUST = 1.0
+"""Logit of the weight that the guided filter's residual begins with: 0.73."""
+
+
+def _fives(values: Tensor, axis: int) -> Tensor:
+    """Sums of five successive values along an axis, which gets four shorter."""
+    kept = values.shape[axis] - 4
+    pairs = values.narrow(axis, 0, kept + 3) + values.narrow(axis, 1, kept + 3)
+    return pairs.narrow(axis, 0, kept) + pairs.narrow(axis, 2, kept) + values.narrow(axis, 4, kept)
+
+
+def _box(values: Tensor) -> Tensor:
+    """Mean of 5 x 5 pixels, borders reflected; a fifth of the time of `avg_pool2d` on a CPU."""
+    return _fives(_fives(F.pad(values, (2, 2, 2, 2), mode="reflect"), -2), -1) / 25
+
+
+def guided_residual(faces: Tensor) -> Tensor:
+    """What a self-guided filter over 5 x 5 pixels takes out of each channel, (F, C, H, W)."""
+    mean = _box(faces)
+    variance = (_box(faces.square()) - mean.square()).clamp(min=0)
+    slope = variance / (variance + GUIDE_EPS)
+    return faces - _box(slope) * faces - _box(mean - slope * mean)
 
 
 class Block(nn.Module):
@@ -49,14 +77,14 @@ class Purifier(nn.Module):
         self.deep = nn.Sequential(*(Block(2 * width) for _ in range(blocks)))
         self.up = nn.Conv2d(2 * width, 4 * width, 1)
         self.merge = Block(width)
-        self.leave = nn.Conv2d(width, 12, 3, padding=1)
+        self.leave = nn.Conv2d(width, 24, 3, padding=1)
         self.gate = nn.Sequential(
             nn.Linear(4 * width, 2 * width), nn.ReLU(inplace=True), nn.Linear(2 * width, 1)
         )
-        # Begins as the identity: the first steps then learn what to remove, not how to copy.
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.bias)
+        with torch.no_grad():
+            self.leave.bias.zero_()[12:] = TRUST
 
     def parts(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """The ungated residual (F, 3, H, W) and the logit of the gate (F,)."""
@@ -70,8 +98,9 @@ class Purifier(nn.Module):
         # The mean tells of all of it, the spread of what is local; both are free of the size.
         about = torch.cat([deep.mean(dim=(2, 3)), deep.std(dim=(2, 3), correction=0)], dim=1)
         merged = self.merge(fine + F.pixel_shuffle(self.up(deep), 2))
-        residual = F.pixel_shuffle(self.leave(merged), 2)[..., :height, :width]
-        return residual, self.gate(about).squeeze(1)
+        extra, weight = F.pixel_shuffle(self.leave(merged), 2).chunk(2, dim=1)
+        residual = extra + torch.sigmoid(weight) * guided_residual(whole)
+        return residual[..., :height, :width], self.gate(about).squeeze(1)
 
     def forward(self, faces: Tensor) -> Tensor:
         """The perturbation (F, 3, H, W) of faces (F, 3, H, W) in [-1, 1]; subtract to purify."""

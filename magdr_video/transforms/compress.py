@@ -79,5 +79,6 @@ def low_rank(images: Tensor, *, energy: float) -> Tensor:
         kept = before < energy * values.sum(dim=1, keepdim=True)
         basis = vectors.flip(2) * kept[:, None, :]
         projection = (basis @ basis.transpose(1, 2)).to(images.dtype)
-    low = projection @ matrix
-    return (low.reshape(count, height, channels, width).transpose(1, 2) + mean).clamp(0, 1)
+    low = (projection @ matrix).reshape(count, height, channels, width)
+    out: Tensor = (low.transpose(1, 2) + mean).clamp(0, 1)
+    return out

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -64,7 +65,7 @@ def down_up_lanczos(images: Tensor, *, scale: float) -> Tensor:
     return resize_lanczos(resize_lanczos(images, *small), height, width).clamp(0, 1)
 
 
-def _sampled(places: Matrix, source: int) -> Matrix:
+def _sampled(places: NDArray[Any], source: int) -> Matrix:
     """Linear interpolation at places (n,) in pixels, clamped to the borders: (n, source)."""
     places = places.clip(0, source - 1)
     low = np.floor(places).astype(int).clip(max=max(source - 2, 0))

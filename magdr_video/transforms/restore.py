@@ -27,7 +27,8 @@ def _response(height: int, width: int, sigma: float, like: Tensor) -> Tensor:
         at = torch.fft.fftfreq(side, 1 / side).to(like)
         taps = torch.exp(-(at**2) / (2 * sigma**2))
         parts.append(torch.fft.fft(taps / taps.sum()).real)
-    return parts[0][:, None] * parts[1][None, : width // 2 + 1]
+    out: Tensor = parts[0][:, None] * parts[1][None, : width // 2 + 1]
+    return out
 
 
 def wiener(images: Tensor, *, noise: float, sigma: float = BLUR) -> Tensor:
@@ -42,5 +43,5 @@ def wiener(images: Tensor, *, noise: float, sigma: float = BLUR) -> Tensor:
     blur = _response(height, width, sigma, images)
     # Without the factor a flat picture would come out darker by 1 + noise.
     inverse = blur / (blur.square() + noise) * (1 + noise)
-    sharp = torch.fft.irfft2(torch.fft.rfft2(padded) * inverse, s=(height, width))
+    sharp: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * inverse, s=(height, width))
     return sharp[..., MARGIN:-MARGIN, MARGIN:-MARGIN].clamp(0, 1)

@@ -1,9 +1,10 @@
-"""The purifier's network: any size, the identity at first, known to the zoo by its tensors."""
+"""The purifier's network: any size, a guided filter at first, known to the zoo by its tensors."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,13 +14,23 @@ from magdr_video.models.purifier import Purifier
 
 
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (3, 5)])
-def test_a_residual_has_the_size_of_its_picture_and_is_zero_before_training(
-    size: tuple[int, int],
-) -> None:
+def test_a_residual_has_the_size_of_its_picture(size: tuple[int, int]) -> None:
     faces = torch.rand(2, 3, *size) * 2 - 1
-    residual = Purifier(width=4, blocks=1)(faces)
-    assert residual.shape == faces.shape
-    assert torch.count_nonzero(residual) == 0
+    assert Purifier(width=4, blocks=1)(faces).shape == faces.shape
+
+
+def test_before_training_it_takes_out_a_share_of_what_a_guided_filter_does() -> None:
+    faces = torch.rand(1, 3, 16, 16).double() * 2 - 1
+    residual, _ = Purifier(width=4, blocks=1).double().parts(faces)
+    plane = np.pad(faces[0, 0].numpy(), 2, mode="reflect")
+    fits = np.zeros((2, 16, 16))
+    for y, x in np.ndindex(16, 16):
+        window = plane[y : y + 5, x : x + 5]
+        slope = window.var() / (window.var() + 0.012)
+        fits[:, y, x] = slope, window.mean() * (1 - slope)
+    slope, offset = (fit[5:10, 6:11].mean() for fit in fits)
+    expected = float(faces[0, 0, 7, 8]) * (1 - slope) - offset
+    assert float(residual[0, 0, 7, 8]) == pytest.approx(expected / (1 + np.exp(-1.0)))
 
 
 def test_the_gate_scales_the_residual_of_each_face() -> None:
