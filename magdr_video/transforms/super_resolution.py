@@ -50,7 +50,8 @@ def load_upscaler(path: Path, device: torch.device | str = "cpu") -> Callable[[T
     if not isinstance(held, ImageModelDescriptor) or held.input_channels != 3:
         raise WeightsError(f"{path} is no network that enlarges RGB images")
     held.eval()
-    return held
+    upscaler: Callable[[Tensor], Tensor] = held
+    return upscaler
 
 
 @functools.lru_cache(maxsize=2)
