@@ -8,9 +8,17 @@ it, would be meaningless.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Criterion = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""Two images (F, C, S, S) and masks (F, R, S, S) or None to distances (F, R); R = 1 without."""
+
+Features = Callable[[Tensor], Tensor]
+"""Images (F, 3, S, S) in [0, 1] to deep features (F, C, h, w)."""
 
 PSNR_CAP = 60.0
 """dB; an untouched region would be infinitely good."""
@@ -92,10 +100,44 @@ def cosine(u: Tensor, v: Tensor, masks: Tensor | None = None) -> Tensor:
     return 1 - masked_mean(similarity, masks)
 
 
-CRITERIA = {"l1": l1, "l2": l2, "ssim": ssim, "psnr": psnr}
-"""The criteria that need images only; `cosine` needs the generator's features."""
+CRITERIA: Mapping[str, Criterion] = {"l1": l1, "l2": l2, "ssim": ssim, "psnr": psnr}
+"""The criteria that need images only."""
+
+DEEP = "cos"
+"""The cosine of a generator's own deep features, the one criterion that needs a network."""
 
 
-def distances(u: Tensor, v: Tensor, names: tuple[str, ...], masks: Tensor | None = None) -> Tensor:
-    """Several criteria at once: (F, R, J) in the order of `names`; R = 1 without masks."""
-    return torch.stack([CRITERIA[name](u, v, masks) for name in names], dim=-1)
+def distances(
+    u: Tensor,
+    v: Tensor,
+    names: Sequence[str],
+    masks: Tensor | None = None,
+    *,
+    features: Features | None = None,
+) -> Tensor:
+    """Several criteria at once: (F, R, J) in the order of `names`; R = 1 without masks.
+
+    Args:
+        u: images (F, 3, S, S) in [0, 1].
+        v: images of the same shape.
+        names: of `CRITERIA`, or `DEEP`.
+        masks: (F, R, S, S) in [0, 1]; without them each criterion is taken over the whole image.
+        features: Phi of METHOD 5.1, needed by `DEEP`: the generator's last residual block with
+            its condition planes at zero. It costs an encoder pass for each of u and v.
+
+    Raises:
+        ValueError: an unknown name, or `DEEP` without features.
+    """
+    return torch.stack([_distance(u, v, name, masks, features) for name in names], dim=-1)
+
+
+def _distance(
+    u: Tensor, v: Tensor, name: str, masks: Tensor | None, features: Features | None
+) -> Tensor:
+    if name == DEEP and features is not None:
+        return cosine(features(u), features(v), masks)
+    if name == DEEP:
+        raise ValueError(f"criterion '{DEEP}' needs the generator's features")
+    if name not in CRITERIA:
+        raise ValueError(f"'{name}' is no criterion; allowed: {', '.join((*CRITERIA, DEEP))}")
+    return CRITERIA[name](u, v, masks)

@@ -10,6 +10,7 @@ from skimage.metrics import structural_similarity
 
 from magdr_video.criteria import (
     CRITERIA,
+    DEEP,
     PSNR_CAP,
     cosine,
     distances,
@@ -113,3 +114,37 @@ def test_cosine_is_zero_for_scaled_features_and_two_for_opposite_ones() -> None:
     v[..., 2:] *= -1
     got = cosine(u, v, halves(1, 16).data)
     torch.testing.assert_close(got, torch.tensor([[0.0, 2.0]]), atol=1e-5, rtol=0)
+
+
+def edges(images: torch.Tensor) -> torch.Tensor:
+    """Features at half the size: horizontal and vertical differences of 2 x 2 pixels."""
+    a, b, c = images[..., ::2, ::2], images[..., ::2, 1::2], images[..., 1::2, ::2]
+    return torch.cat([a - b, a - c], dim=1)
+
+
+def test_the_deep_criterion_is_the_cosine_of_the_features_it_is_given() -> None:
+    u, v = pair()
+    masks = halves(2).data
+    got = distances(u, v, (DEEP, "l1"), masks, features=edges)
+    apart = 1 - torch.nn.functional.cosine_similarity(edges(u), edges(v), dim=1)
+    torch.testing.assert_close(got[:, 0, 0], apart[..., :8].mean(dim=(1, 2)))
+    torch.testing.assert_close(got[:, 1, 0], apart[..., 8:].mean(dim=(1, 2)))
+    torch.testing.assert_close(got[..., 1], l1(u, v, masks))
+
+
+@pytest.mark.parametrize(("name", "complaint"), [("cos", "features"), ("psrn", "no criterion")])
+def test_a_criterion_that_cannot_be_measured_is_refused(name: str, complaint: str) -> None:
+    u, v = pair()
+    with pytest.raises(ValueError, match=complaint):
+        distances(u, v, (name,))
+
+
+@pytest.mark.parametrize("name", [*CRITERIA, DEEP])
+def test_gradients_of_each_criterion_are_those_of_finite_differences(name: str) -> None:
+    u, v = (picture.double()[:, :, :12, :12] for picture in pair(1, 12))
+    masks = halves(1, 12).data.double()
+
+    def measured(moving: torch.Tensor) -> torch.Tensor:
+        return distances(moving, v, (name,), masks, features=edges)
+
+    assert torch.autograd.gradcheck(measured, u.requires_grad_(True), atol=1e-6)

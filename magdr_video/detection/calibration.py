@@ -1,12 +1,13 @@
-"""What is normal for a generator on clean faces: means, deviations, thresholds.
+"""What is normal for a generator on clean faces: means, deviations, thresholds, scores.
 
-A table is TOML, written by `python -m magdr_video.training.calibrate --task T`; its head says how
-it was made. Every criterion is standardised by it, z = (d - mean) / std (METHOD 5.2).
+A table is TOML, written by `magdr-video train calibrate --task T`; its head says how it was made
+and on what. Every criterion is standardised by it, z = (d - mean) / std (METHOD 5.2).
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,48 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SAME_CONDITION = 1e-3
+"""Largest difference between two conditions that count as one."""
+
+
+@dataclass(frozen=True)
+class CleanStatistics:
+    """Means and deviations of the criteria over clean faces under one condition, or under any."""
+
+    condition: tuple[float, ...]
+    """C values; empty for statistics over all conditions."""
+    faces: int
+    """Clean faces behind the numbers."""
+    distortion_mean: Tensor
+    """(R, J) of the criteria between crop and translation, under each region."""
+    distortion_std: Tensor
+    """(R, J)."""
+    consistency_mean: Tensor
+    """(K, J) of the criteria between the translations of a crop and of its changed copies."""
+    consistency_std: Tensor
+    """(K, J)."""
+
+
+@dataclass(frozen=True)
+class LinearScore:
+    """A logistic regression on cues (METHOD 5.5), shifted so that 0 is its threshold."""
+
+    cues: tuple[str, ...]
+    """Names of the cues, see `cues.measure_cues`."""
+    weights: Tensor
+    """One a cue."""
+    bias: float
+    """Threshold on clean validation faces included: a face at 0 or above is perturbed."""
+
+    def __call__(self, cues: Mapping[str, Tensor]) -> Tensor:
+        """Logits above the threshold, (F,); each cue is (F,)."""
+        stacked = torch.stack([cues[name] for name in self.cues], dim=-1)
+        return stacked @ self.weights.to(stacked) + self.bias
+
 
 @dataclass(frozen=True)
 class Calibration:
-    """The table of one generator and condition set."""
+    """The table of one generator."""
 
     task: str
     model: str
@@ -37,14 +76,8 @@ class Calibration:
     """R region names, in the order of the masks."""
     transforms: tuple[tuple[TransformChoice, ...], ...]
     """K chains f_k of the consistency detector."""
-    distortion_mean: Tensor
-    """(R, J) of the criteria between crop and translation on clean faces."""
-    distortion_std: Tensor
-    """(R, J)."""
-    consistency_mean: Tensor
-    """(K, J) of the criteria between translations on clean faces."""
-    consistency_std: Tensor
-    """(K, J)."""
+    statistics: tuple[CleanStatistics, ...]
+    """The first over all conditions, then those of single ones."""
     tau_region: float
     """Margin of eq. 5: a region is flagged when z_i - z_c reaches it."""
     least_flags: int
@@ -59,19 +92,103 @@ class Calibration:
     """S_final below which a reconstruction counts as resolved."""
     recipe: tuple[TransformChoice, ...]
     """Default chain of the reconstructor."""
+    scores: Mapping[str, LinearScore]
+    """Fitted scores by name: 'combined' and its ablations. Empty where none was fitted."""
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether eq. 6 counts deviations downward as well: replace (METHOD 5.3)."""
+        return self.task == "replace"
+
+    def statistics_of(self, condition: Tensor) -> list[int]:
+        """Place in `statistics` for each row of (F, C): the condition's own, else the first."""
+        held = [torch.tensor(one.condition) for one in self.statistics]
+        return [_nearest(row, held) for row in condition.detach().cpu()]
+
+    def normal(self, name: str, condition: Tensor) -> Tensor:
+        """Entry `name` of the statistics of each face, (F, R or K, J), on the condition's device.
+
+        Args:
+            name: a tensor field of `CleanStatistics`.
+            condition: (F, C).
+        """
+        stacked = torch.stack([getattr(one, name) for one in self.statistics])
+        return stacked[self.statistics_of(condition)].to(condition)
+
+
+def _nearest(row: Tensor, held: Sequence[Tensor]) -> int:
+    for place, condition in enumerate(held):
+        same = len(condition) == len(row) > 0
+        if same and float((condition - row).abs().max()) <= SAME_CONDITION:
+            return place
+    return 0
+
+
+def standardise(raw: Tensor, table: Calibration, kind: str, condition: Tensor) -> Tensor:
+    """z scores of `raw`, (F, R or K, J), on the clean statistics of each face's condition.
+
+    Args:
+        kind: 'distortion' or 'consistency'.
+    """
+    mean = table.normal(f"{kind}_mean", condition).to(raw)
+    return (raw - mean) / table.normal(f"{kind}_std", condition).to(raw)
 
 
 def _tensor(held: Any) -> Tensor:
     return torch.tensor(held, dtype=torch.float32)
 
 
+def _statistics(held: Mapping[str, Any]) -> CleanStatistics:
+    return CleanStatistics(
+        condition=tuple(float(value) for value in held["condition"]),
+        faces=int(held["faces"]),
+        distortion_mean=_tensor(held["distortion_mean"]),
+        distortion_std=_tensor(held["distortion_std"]),
+        consistency_mean=_tensor(held["consistency_mean"]),
+        consistency_std=_tensor(held["consistency_std"]),
+    )
+
+
+def _score(held: Mapping[str, Any]) -> LinearScore:
+    score = LinearScore(tuple(held["cues"]), _tensor(held["weights"]), float(held["bias"]))
+    if score.weights.shape != (len(score.cues),):
+        raise ValueError(f"{len(score.cues)} cues have weights {tuple(score.weights.shape)}")
+    return score
+
+
 def _check_shapes(table: Calibration) -> None:
-    regions, transforms = len(table.regions), len(table.transforms)
-    for name, rows in (("distortion", regions), ("consistency", transforms)):
-        for part in ("mean", "std"):
-            got, want = tuple(getattr(table, f"{name}_{part}").shape), (rows, len(table.criteria))
-            if got != want:
-                raise ValueError(f"{name}.{part} has shape {got}, expected {want}")
+    if not table.statistics:
+        raise ValueError("it holds no statistics")
+    rows = {"distortion": len(table.regions), "consistency": len(table.transforms)}
+    for one in table.statistics:
+        for name, count in rows.items():
+            for part in ("mean", "std"):
+                got = tuple(getattr(one, f"{name}_{part}").shape)
+                want = (count, len(table.criteria))
+                if got != want:
+                    raise ValueError(f"{name}_{part} has shape {got}, expected {want}")
+
+
+def _table(held: Mapping[str, Any]) -> Calibration:
+    thresholds = held["thresholds"]
+    table = Calibration(
+        task=held["task"],
+        model=held["model"],
+        criteria=tuple(held["criteria"]),
+        regions=tuple(held["regions"]),
+        transforms=tuple(parse_chain(text) for text in held["transforms"]),
+        statistics=tuple(_statistics(one) for one in held["statistics"]),
+        tau_region=float(thresholds["region"]),
+        least_flags=int(thresholds["least_flags"]),
+        tau_cons=float(thresholds["cons"]),
+        tau_mean=float(thresholds["mean"]),
+        weight=float(thresholds["weight"]),
+        tau_final=float(thresholds["final"]),
+        recipe=parse_chain(held["recipe"]["default"]),
+        scores={name: _score(one) for name, one in held["scores"].items()},
+    )
+    _check_shapes(table)
+    return table
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -82,31 +199,11 @@ def load_calibration(path: Path) -> Calibration:
             that do not match its regions, transforms and criteria.
     """
     try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
-        table = Calibration(
-            task=held["task"],
-            model=held["model"],
-            criteria=tuple(held["criteria"]),
-            regions=tuple(held["regions"]),
-            transforms=tuple(parse_chain(text) for text in held["transforms"]),
-            distortion_mean=_tensor(held["distortion"]["mean"]),
-            distortion_std=_tensor(held["distortion"]["std"]),
-            consistency_mean=_tensor(held["consistency"]["mean"]),
-            consistency_std=_tensor(held["consistency"]["std"]),
-            tau_region=float(held["thresholds"]["region"]),
-            least_flags=int(held["thresholds"]["least_flags"]),
-            tau_cons=float(held["thresholds"]["cons"]),
-            tau_mean=float(held["thresholds"]["mean"]),
-            weight=float(held["thresholds"]["weight"]),
-            tau_final=float(held["thresholds"]["final"]),
-            recipe=parse_chain(held["recipe"]["default"]),
-        )
-        _check_shapes(table)
-        return table
+        return _table(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise SettingsError(
             f"calibration table {path}: {error.strerror}",
-            hint=f"make it: python -m magdr_video.training.calibrate --task {path.stem}",
+            hint=f"make it: magdr-video train calibrate --task {path.stem}",
         ) from error
-    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError(f"calibration table {path} is not usable: {error}") from error

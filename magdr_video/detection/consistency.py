@@ -11,35 +11,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from magdr_video.criteria import distances
-from magdr_video.detection.calibration import Calibration
-from magdr_video.transforms import apply_chain
-
 Generate = Callable[[Tensor, Tensor], Tensor]
 """Crops (F, 3, S, S) in [0, 1] and conditions (F, C) to translations (F, 3, S, S) in [0, 1]."""
 
 
-def consistency_distances(
-    crops: Tensor, condition: Tensor, draft: Tensor, generate: Generate, table: Calibration
-) -> Tensor:
-    """d^k = D(G(x_hat, c), G(f_k(x_hat), c)) over the whole crop, (F, K, J).
-
-    One batched generator call over all K transforms.
-    """
-    count, transforms = len(crops), len(table.transforms)
-    changed = torch.cat([apply_chain(crops, chain) for chain in table.transforms])
-    outputs = generate(changed, condition.repeat(transforms, 1))
-    again = draft.repeat(transforms, 1, 1, 1)
-    raw = distances(again, outputs, table.criteria)[:, 0]
-    return raw.reshape(transforms, count, -1).transpose(0, 1)
-
-
-def consistency_scores(raw: Tensor, table: Calibration) -> tuple[Tensor, Tensor]:
+def consistency_scores(z: Tensor) -> tuple[Tensor, Tensor]:
     """S_cons (the paper's sigma over transforms) and the mean shift mu, each (F,).
 
-    Both are means over the criteria of the standardised distances. The mean is the stronger cue
-    when every f_k repairs the output equally, which sigma alone misses.
+    Both are means over the criteria of the standardised distances (F, K, J). The mean is the
+    stronger cue when every f_k repairs the output equally, which sigma alone misses.
     """
-    z = (raw - table.consistency_mean.to(raw)) / table.consistency_std.to(raw)
-    sigma = z.std(dim=1, unbiased=False).mean(dim=-1)
-    return sigma, z.mean(dim=(1, 2))
+    return z.std(dim=1, unbiased=False).mean(dim=-1), z.mean(dim=(1, 2))
+
+
+def generate_changed(
+    generate: Generate, changed: Tensor, condition: Tensor
+) -> Tensor:
+    """Translations of changed copies, (K, F, 3, S, S), in one batched call.
+
+    Args:
+        changed: (K, F, 3, S, S) in [0, 1].
+        condition: (F, C).
+    """
+    copies, faces = changed.shape[:2]
+    outputs = generate(changed.flatten(0, 1), condition.repeat(copies, 1))
+    return outputs.reshape(copies, faces, *outputs.shape[1:])
