@@ -82,5 +82,7 @@ def _calibration(
         return table, ()
     message = f"table {path.name} was calibrated for other weights than {translator.record.name}"
     if settings.run.strict:
-        raise SettingsError(message, hint="run: python -m magdr_video.training.calibrate")
+        raise SettingsError(
+            message, hint=f"run: magdr-video train calibrate --task {settings.task}"
+        )
     return table, (message,)

@@ -73,6 +73,11 @@ class DetectionSettings:
 
     enabled: bool = _setting(True, "judge the faces; false translates them as they are")
     table: str = _setting("", "calibration table; empty takes the task's own")
+    decide: str = _setting(
+        "combined",
+        "whose verdict counts: the fitted score, or the paper's two detectors",
+        choices=("combined", "union", "distortion", "consistency"),
+    )
     period: int = _setting(12, "frames between inspections of a track", low=1, high=1000)
     parse_period: int = _setting(6, "frames between parses of a track", low=1, high=1000)
 

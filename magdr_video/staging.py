@@ -184,7 +184,7 @@ def _defence(
     """The two halves of the method, or stand-ins for what is switched off."""
     if models.table is None:
         return _judge_nothing, _restore_nothing
-    detector = PerturbationDetector(generate, models.table)
+    detector = PerturbationDetector(generate, models.table, decide=settings.detection.decide)
     cache = TrackCache(period=detection_period(settings))
     inspector = Inspector(detector, cache, report)
     held = settings.reconstruction

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from magdr_video.detection.calibration import Calibration
+from magdr_video.detection.calibration import Calibration, CleanStatistics, FittedScore
 from magdr_video.transforms import gaussian, parse_chain
 from magdr_video.types import Masks
 
@@ -48,8 +50,23 @@ def halves(count: int, size: int = 32, *, target: tuple[bool, ...] = (False, Fal
     return Masks(data, REGIONS, target)
 
 
+def toy_statistics(
+    rows: int = 2, chains: int = 2, columns: int = 3, *, condition: tuple[float, ...] = ()
+) -> CleanStatistics:
+    """Mean 0 and deviation 1: standardised distances are the raw ones."""
+    return CleanStatistics(
+        condition=condition,
+        faces=100,
+        distortion_mean=torch.zeros(rows, columns),
+        distortion_std=torch.ones(rows, columns),
+        consistency_mean=torch.zeros(chains, columns),
+        consistency_std=torch.ones(chains, columns),
+    )
+
+
 def toy_table(
     *,
+    task: str = "edit",
     regions: tuple[str, ...] = REGIONS,
     criteria: tuple[str, ...] = ("l1", "l2", "ssim"),
     transforms: tuple[str, ...] = ("gaussian(sigma=1)", "jpeg(quality=75)"),
@@ -60,19 +77,18 @@ def toy_table(
     weight: float = 1.0,
     tau_final: float = 0.0,
     recipe: str = "gaussian(sigma=0.7)",
+    statistics: tuple[CleanStatistics, ...] = (),
+    scores: Mapping[str, FittedScore] | None = None,
 ) -> Calibration:
-    """A table with mean 0 and deviation 1: standardised distances are the raw ones."""
-    rows, chains, columns = len(regions), len(transforms), len(criteria)
+    """A table with mean 0 and deviation 1, unless other statistics are given."""
+    sizes = len(regions), len(transforms), len(criteria)
     return Calibration(
-        task="edit",
+        task=task,
         model="0" * 64,
         criteria=criteria,
         regions=regions,
         transforms=tuple(parse_chain(text) for text in transforms),
-        distortion_mean=torch.zeros(rows, columns),
-        distortion_std=torch.ones(rows, columns),
-        consistency_mean=torch.zeros(chains, columns),
-        consistency_std=torch.ones(chains, columns),
+        statistics=statistics or (toy_statistics(*sizes),),
         tau_region=tau_region,
         least_flags=least_flags,
         tau_cons=tau_cons,
@@ -80,6 +96,7 @@ def toy_table(
         weight=weight,
         tau_final=tau_final,
         recipe=parse_chain(recipe),
+        scores=scores or {},
     )
 
 

@@ -47,20 +47,31 @@ class CleanStatistics:
 
 
 @dataclass(frozen=True)
-class LinearScore:
-    """A logistic regression on cues (METHOD 5.5), shifted so that 0 is its threshold."""
+class FittedScore:
+    """A multinomial logistic regression on cues (METHOD 5.5), shifted so that 0 is its threshold.
+
+    A perturbed face may come as it was made or through a codec, a clean one smooth or noisy; one
+    straight line between all of them would have to be a compromise, so each kind is a class.
+    """
 
     cues: tuple[str, ...]
-    """Names of the cues, see `cues.measure_cues`."""
+    """Q names, see `cues.measure_cues`."""
+    perturbed: tuple[bool, ...]
+    """Which of the classes are perturbed faces."""
     weights: Tensor
-    """One a cue."""
-    bias: float
-    """Threshold on clean validation faces included: a face at 0 or above is perturbed."""
+    """(classes, Q)."""
+    biases: Tensor
+    """(classes,)."""
+    threshold: float
+    """Log odds at which a face is perturbed; set on clean validation faces."""
 
     def __call__(self, cues: Mapping[str, Tensor]) -> Tensor:
-        """Logits above the threshold, (F,); each cue is (F,)."""
+        """Log odds of the perturbed classes above the threshold, (F,); each cue is (F,)."""
         stacked = torch.stack([cues[name] for name in self.cues], dim=-1)
-        return stacked @ self.weights.to(stacked) + self.bias
+        logits = stacked @ self.weights.to(stacked).T + self.biases.to(stacked)
+        broken = torch.tensor(self.perturbed, device=logits.device)
+        odds = logits[:, broken].logsumexp(dim=1) - logits[:, ~broken].logsumexp(dim=1)
+        return odds - self.threshold
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ class Calibration:
     """S_final below which a reconstruction counts as resolved."""
     recipe: tuple[TransformChoice, ...]
     """Default chain of the reconstructor."""
-    scores: Mapping[str, LinearScore]
+    scores: Mapping[str, FittedScore]
     """Fitted scores by name: 'combined' and its ablations. Empty where none was fitted."""
 
     @property
@@ -149,10 +160,20 @@ def _statistics(held: Mapping[str, Any]) -> CleanStatistics:
     )
 
 
-def _score(held: Mapping[str, Any]) -> LinearScore:
-    score = LinearScore(tuple(held["cues"]), _tensor(held["weights"]), float(held["bias"]))
-    if score.weights.shape != (len(score.cues),):
-        raise ValueError(f"{len(score.cues)} cues have weights {tuple(score.weights.shape)}")
+def _score(held: Mapping[str, Any]) -> FittedScore:
+    score = FittedScore(
+        cues=tuple(held["cues"]),
+        perturbed=tuple(bool(value) for value in held["perturbed"]),
+        weights=_tensor(held["weights"]),
+        biases=_tensor(held["biases"]),
+        threshold=float(held["threshold"]),
+    )
+    classes, cues = len(score.perturbed), len(score.cues)
+    for name, want in (("weights", (classes, cues)), ("biases", (classes,))):
+        if tuple(getattr(score, name).shape) != want:
+            raise ValueError(f"a score's {name} are not of shape {want}")
+    if all(score.perturbed) or not any(score.perturbed):
+        raise ValueError("a score needs clean and perturbed classes")
     return score
 
 

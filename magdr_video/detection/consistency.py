@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 Generate = Callable[[Tensor, Tensor], Tensor]
@@ -24,9 +23,7 @@ def consistency_scores(z: Tensor) -> tuple[Tensor, Tensor]:
     return z.std(dim=1, unbiased=False).mean(dim=-1), z.mean(dim=(1, 2))
 
 
-def generate_changed(
-    generate: Generate, changed: Tensor, condition: Tensor
-) -> Tensor:
+def generate_changed(generate: Generate, changed: Tensor, condition: Tensor) -> Tensor:
     """Translations of changed copies, (K, F, 3, S, S), in one batched call.
 
     Args:

@@ -25,7 +25,9 @@ class Inspection:
     """Scores and decision for F crops, all on the crops' device."""
 
     perturbed: Tensor
-    """(F,) booleans: what the chosen decider says."""
+    """(F,) booleans: what the chosen decider says, its score is at least 0."""
+    score: Tensor
+    """(F,) how far the chosen decider's score lies above its threshold."""
     s_dist: Tensor
     """(F,) eq. 6."""
     s_cons: Tensor
@@ -69,8 +71,10 @@ def judge(held: Measurement, table: Calibration, decide: str) -> Inspection:
     }
     above[UNION] = torch.maximum(above[DISTORTION], above[CONSISTENCY])
     above |= {name: score(cues) for name, score in table.scores.items()}
+    score = above.get(decide, above[UNION])
     return Inspection(
-        perturbed=above.get(decide, above[UNION]) >= 0,
+        perturbed=score >= 0,
+        score=score,
         s_dist=s_dist,
         s_cons=s_cons,
         s_mean=s_mean,

@@ -15,11 +15,28 @@ from torch import Tensor
 
 from magdr_video.criteria import Features, distances
 from magdr_video.detection.consistency import Generate, generate_changed
-from magdr_video.detection.control import unaimed_copy
+from magdr_video.detection.control import misplaced_copy
 from magdr_video.detection.distortion import usable_regions
-from magdr_video.detection.noise import chroma_noise
+from magdr_video.detection.texture import (
+    chroma_noise,
+    coarse_share,
+    colour_share,
+    local_ratio,
+)
 from magdr_video.transforms import apply_chain, estimate_noise
 from magdr_video.types import Masks, TransformChoice
+
+TEXTURE = (
+    "colour_in",
+    "colour_out",
+    "coarse_in",
+    "coarse_out",
+    "local_median",
+    "local_high",
+    "noise_luma",
+    "noise_chroma",
+)
+"""Names of the columns of `Measurement.texture`."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +58,11 @@ class Measurement:
     moved: Tensor
     """(F, K) mean absolute change of the input under f_k."""
     control: Tensor
-    """(F,) mean absolute difference between the translations of the smoothed crop and of its
-    copy with unaimed noise; see `control`."""
-    noise: Tensor
-    """(F, 2) noise of the crop's luma and chroma, standard deviations in [0, 1]."""
+    """(F, 2, J) criteria between the translation of the control copy (see `control`) and that of
+    the smoothed crop; and that of the crop itself."""
+    texture: Tensor
+    """(F, len(TEXTURE)) what the first f_k takes from crop and translation looks like, and the
+    crop's noise; all above 0."""
     draft: Tensor
     """(F, 3, S, S) the translation that was measured."""
 
@@ -83,18 +101,36 @@ def measure(
     """
     draft = generate(crops, condition) if draft is None else draft
     changed = torch.stack([apply_chain(crops, chain) for chain in transforms])
-    copies = torch.cat([changed, unaimed_copy(crops, changed[0])[None]])
+    copies = torch.cat([changed, misplaced_copy(crops, changed[0])[None]])
     outputs = generate_changed(generate, copies, condition)
-    apart = [distances(draft, one, criteria, features=features)[:, 0] for one in outputs[:-1]]
+
+    def apart(u: Tensor, v: Tensor) -> Tensor:
+        return distances(u, v, criteria, features=features)[:, 0]
+
     return Measurement(
         condition=condition,
         regional=distances(crops, draft, criteria, masks.data, features=features),
-        whole=distances(crops, draft, criteria, features=features)[:, 0],
+        whole=apart(crops, draft),
         usable=usable_regions(masks),
         target=torch.tensor(masks.target, device=crops.device).expand(len(crops), -1),
-        consistency=torch.stack(apart, dim=1),
+        consistency=torch.stack([apart(draft, one) for one in outputs[:-1]], dim=1),
         moved=(changed - crops).abs().mean(dim=(2, 3, 4)).transpose(0, 1),
-        control=(outputs[0] - outputs[-1]).abs().mean(dim=(1, 2, 3)),
-        noise=torch.stack([estimate_noise(crops), chroma_noise(crops)], dim=1),
+        control=torch.stack([apart(outputs[0], outputs[-1]), apart(draft, outputs[-1])], dim=1),
+        texture=_texture(crops, crops - changed[0], draft - outputs[0]),
         draft=draft,
     )
+
+
+def _texture(crops: Tensor, moved: Tensor, output: Tensor) -> Tensor:
+    """The columns of `TEXTURE`."""
+    columns = (
+        colour_share(moved),
+        colour_share(output),
+        coarse_share(moved),
+        coarse_share(output),
+        local_ratio(output, moved, 0.5),
+        local_ratio(output, moved, 0.9),
+        estimate_noise(crops),
+        chroma_noise(crops),
+    )
+    return torch.stack(columns, dim=1)

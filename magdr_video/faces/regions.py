@@ -60,9 +60,6 @@ _TASK_TARGETS: dict[str, tuple[str, ...]] = {
 }
 TASKS = ("edit", *_TASK_TARGETS)
 
-SMALLEST_SHARE = 0.005
-"""Of the face's area; a region below it holds too few pixels to be judged or repaired alone."""
-
 
 def target_regions(task: str, conditions: Sequence[str] = ()) -> tuple[str, ...]:
     """Regions that a task is meant to change.
@@ -147,15 +144,3 @@ def merge_target(masks: Masks) -> Masks:
     united = masks.data[:, flagged].sum(1, keepdim=True)
     names = ("target", *(masks.regions[place] for place in rest))
     return Masks(torch.cat([united, masks.data[:, rest]], 1), names, (True, *(False for _ in rest)))
-
-
-def too_small(masks: Masks, least: float = SMALLEST_SHARE) -> Tensor:
-    """(F, R) True where a region has less than `least` of the face's area.
-
-    The face is everything but the background; a crop without a face has only small regions.
-    """
-    area = masks.data.sum(dim=(2, 3))
-    whole = area.sum(1, keepdim=True)
-    if "background" in masks.regions:
-        whole = whole - area[:, [masks.regions.index("background")]]
-    return area < torch.clamp(least * whole, min=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,15 +88,20 @@ class Inspector:
         self, track: int, frame: int, entry: TrackEntry, seen: Inspection, row: int, masks: Masks
     ) -> None:
         flagged = [r for r, on in zip(masks.regions, seen.flags[row].tolist(), strict=True) if on]
+        skipped = [r for r, on in zip(masks.regions, seen.skipped[row].tolist(), strict=True) if on]
+        margins = zip(masks.regions, seen.margins[row].tolist(), strict=True)
         about = {
             "track": track,
             "frame": frame,
             "perturbed": entry.perturbed,
+            "score": round(float(seen.score[row]), 4),
             "s_dist": round(float(seen.s_dist[row]), 4),
             "s_cons": round(float(seen.s_cons[row]), 4),
             "s_mean": round(float(seen.s_mean[row]), 4),
             "s_final": round(float(seen.s_final[row]), 4),
             "regions": flagged,
+            "skipped": skipped,
+            "margins": {region: value for region, value in margins if math.isfinite(value)},
         }
         self.report.verdicts.append(about)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from magdr_video.detection.calibration import Calibration, CleanStatistics, LinearScore
+from magdr_video.detection.calibration import Calibration, CleanStatistics, FittedScore
 from magdr_video.types import TransformChoice
 
 
@@ -49,12 +49,14 @@ def chain_text(chain: Sequence[TransformChoice]) -> str:
     return " > ".join(map(str, chain))
 
 
-def _score_lines(name: str, score: LinearScore) -> list[str]:
+def _score_lines(name: str, score: FittedScore) -> list[str]:
     return [
         f'[scores."{name}"]',
         f"cues = [{_quoted(score.cues)}]",
-        f"weights = {_numbers(score.weights)}",
-        f"bias = {score.bias:.7g}",
+        f"perturbed = [{', '.join(str(value).lower() for value in score.perturbed)}]",
+        f"weights = [\n  {_rows(score.weights)},\n]",
+        f"biases = {_numbers(score.biases)}",
+        f"threshold = {score.threshold:.7g}",
         "",
     ]
 

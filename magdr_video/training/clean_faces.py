@@ -1,4 +1,4 @@
-"""Clean faces as the calibration needs them: photographs, recompressed, softened, noisy, filmed."""
+"""Clean faces as a calibration needs them: recompressed, soft, sharpened, noisy, filmed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from magdr_video.transforms import down_up, jpeg
+from magdr_video.transforms import down_up, jpeg, unsharp
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.colour import batch_to_rgb, rgb_to_batch
 from magdr_video.video.reader import ClipReader
@@ -20,6 +20,9 @@ from magdr_video.video.writer import ClipWriter
 
 NOISE = 0.012
 """Deviation of the camera noise of the hard negatives, about 3 of 255."""
+
+STRONG_NOISE = 0.0227
+"""Noise with the power of a perturbation of epsilon 0.05 (METHOD 6.6: rms 0.91 x epsilon)."""
 
 
 def face_files(data: Path, *, held_out: bool) -> list[Path]:
@@ -67,9 +70,10 @@ def film(faces: Tensor, crf: int) -> Tensor:
     return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
 
 
-def _noisy(faces: Tensor) -> Tensor:
+def noisy(faces: Tensor, deviation: float) -> Tensor:
+    """Gaussian noise of one deviation, channel by channel; the same pattern at every call."""
     generator = torch.Generator().manual_seed(7)
-    return (faces + NOISE * torch.randn(faces.shape, generator=generator)).clamp(0, 1)
+    return (faces + deviation * torch.randn(faces.shape, generator=generator)).clamp(0, 1)
 
 
 CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
@@ -79,6 +83,11 @@ CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
     "h264 crf 23": lambda faces: film(faces, 23),
     "h264 crf 28": lambda faces: film(faces, 28),
     "small face": lambda faces: down_up(faces, scale=0.5),
-    "noise": _noisy,
+    "noise": lambda faces: noisy(faces, NOISE),
+    "strong noise": lambda faces: noisy(faces, STRONG_NOISE),
+    "sharpened": lambda faces: unsharp(faces, amount=0.7),
 }
 """What clean input may look like; each is a kind of negative."""
+
+ROUGH = ("noise", "strong noise", "sharpened")
+"""Kinds whose fine detail is as strong as a perturbation's."""

@@ -3,52 +3,96 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from magdr_video.detection.calibration import Calibration, load_calibration
+from magdr_video.detection.calibration import (
+    Calibration,
+    CleanStatistics,
+    FittedScore,
+    load_calibration,
+)
 from magdr_video.errors import SettingsError
-from magdr_video.training.calibrate import TRANSFORMS, table_text
-from tests.toys import toy_table
+from magdr_video.settings import TASKS, preset_folder
+from magdr_video.training.calibration_table import table_text
+from tests.toys import toy_statistics, toy_table
 
-CHAIN = "guided(eps=0.003) > jpeg(quality=75)"
+
+def numbered(condition: tuple[float, ...]) -> CleanStatistics:
+    held = toy_statistics(condition=condition)
+    for name in ("distortion", "consistency"):
+        mean = getattr(held, f"{name}_mean")
+        mean[:] = torch.arange(mean.numel()).reshape(mean.shape) / 8 + len(condition)
+        getattr(held, f"{name}_std")[:] = mean + 0.5
+    return held
 
 
 def made() -> Calibration:
-    table = toy_table(
-        transforms=TRANSFORMS,
+    score = FittedScore(
+        cues=("aim", "noise_luma"),
+        perturbed=(False, True, True),
+        weights=torch.tensor([[0.5, 1.0], [-2.0, 0.25], [4.0, -8.0]]),
+        biases=torch.tensor([0.0, -1.0, 1.0]),
+        threshold=0.75,
+    )
+    return toy_table(
+        statistics=(numbered(()), numbered((0.0, 1.0))),
+        scores={"combined": score, "no masks": score},
         tau_region=2.5,
         least_flags=2,
         tau_cons=1.25,
         tau_mean=3.5,
         weight=0.5,
         tau_final=4.25,
-        recipe=CHAIN,
+        recipe="guided(eps=0.003) > jpeg(quality=75)",
     )
-    for name in ("distortion", "consistency"):
-        mean = getattr(table, f"{name}_mean")
-        mean[:] = torch.arange(mean.numel()).reshape(mean.shape) / 8
-        getattr(table, f"{name}_std")[:] = mean + 0.5
-    return table
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     path = tmp_path / "edit.toml"
-    path.write_text(table_text(made(), CHAIN, ["Made by hand", ""]), encoding="utf-8")
+    path.write_text(table_text(made(), ["Made by hand", ""]), encoding="utf-8")
     return path
 
 
+def assert_equal(got: Any, expected: Any, where: str) -> None:
+    if isinstance(expected, torch.Tensor):
+        torch.testing.assert_close(got, expected, msg=where)
+    elif dataclasses.is_dataclass(expected) and not isinstance(expected, type):
+        for field in dataclasses.fields(expected):
+            name = field.name
+            assert_equal(getattr(got, name), getattr(expected, name), f"{where}.{name}")
+    elif isinstance(expected, dict):
+        assert list(got) == list(expected)
+        for key, value in expected.items():
+            assert_equal(got[key], value, f"{where}[{key}]")
+    elif isinstance(expected, tuple):
+        assert len(got) == len(expected)
+        for one, other in zip(got, expected, strict=True):
+            assert_equal(one, other, where)
+    else:
+        assert got == expected, where
+
+
 def test_a_written_table_reads_back_equal(written: Path) -> None:
-    got, expected = load_calibration(written), made()
-    for field in dataclasses.fields(Calibration):
-        ours, theirs = getattr(got, field.name), getattr(expected, field.name)
-        if isinstance(theirs, torch.Tensor):
-            torch.testing.assert_close(ours, theirs, msg=field.name)
-        else:
-            assert ours == theirs, field.name
+    assert_equal(load_calibration(written), made(), "table")
+
+
+def test_the_shipped_tables_can_be_read() -> None:
+    for task in TASKS:
+        assert load_calibration(preset_folder() / "tables" / f"{task}.toml").task == task
+
+
+def test_a_score_is_the_log_odds_of_its_perturbed_classes_above_the_threshold() -> None:
+    score = made().scores["combined"]
+    got = score({"aim": torch.tensor([2.0]), "noise_luma": torch.tensor([1.0])})
+    clean, lossless, pressed = 2.0, -4.75, 1.0
+    odds = math.log(math.exp(lossless) + math.exp(pressed)) - clean
+    assert got.item() == pytest.approx(odds - 0.75, abs=1e-5)
 
 
 def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
@@ -66,9 +110,23 @@ def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
         ("jpeg(quality=75)", "posterise(levels=3)"),
         ('"face", "background"', '"face"'),
         ('"l1", "l2", "ssim"', '"l1", "l2"'),
-        ("[consistency]\nmean = [\n  [0, ", "[consistency]\nmean = [\n  ["),
+        ("consistency_mean = [\n  [0, ", "consistency_mean = [\n  ["),
+        ("biases = [0, -1, 1]", "biases = [0, -1]"),
+        ("perturbed = [false, true, true]", "perturbed = [true, true, true]"),
+        ("[[statistics]]", "[[statistics.more]]"),
     ],
-    ids=["syntax", "entry", "number", "transform", "regions", "criteria", "ragged"],
+    ids=[
+        "syntax",
+        "entry",
+        "number",
+        "transform",
+        "regions",
+        "criteria",
+        "ragged",
+        "classes",
+        "kinds",
+        "nesting",
+    ],
 )
 def test_a_broken_table_is_an_error_of_the_settings(written: Path, old: str, new: str) -> None:
     text = written.read_text(encoding="utf-8")

@@ -5,10 +5,22 @@ from __future__ import annotations
 import pytest
 import torch
 
-from magdr_video.detection.calibration import Calibration
-from magdr_video.detection.detector import Inspection, PerturbationDetector
+from magdr_video.detection.calibration import Calibration, FittedScore
+from magdr_video.detection.detector import Inspection, PerturbationDetector, judge
 from magdr_video.types import Masks
 from tests.toys import ToyGenerator, halves, pictures, toy_table
+
+DECIDERS = ("combined", "union", "distortion", "consistency")
+
+
+def constant_score(value: float) -> FittedScore:
+    return FittedScore(
+        cues=("aim",),
+        perturbed=(False, True),
+        weights=torch.zeros(2, 1),
+        biases=torch.tensor([0.0, value]),
+        threshold=0.0,
+    )
 
 
 def inspect(table: Calibration, *, target: tuple[bool, ...] = (False, False)) -> Inspection:
@@ -51,6 +63,41 @@ def test_fewer_regions_than_the_least_flags_leave_the_decision_to_consistency() 
     assert not seen.perturbed.any()
 
 
+def test_a_fitted_score_decides_where_the_table_has_one_and_the_union_where_not() -> None:
+    fitted = {"combined": constant_score(0.5)}
+    assert inspect(toy_table(scores=fitted)).perturbed.all()
+    assert not inspect(toy_table()).perturbed.any()
+    assert inspect(toy_table(tau_mean=-100.0)).perturbed.all()
+
+
+def test_the_chosen_decider_decides_and_all_of_them_report() -> None:
+    fitted = {"combined": constant_score(-1.0)}
+    table = toy_table(tau_region=-100.0, scores=fitted)
+    held = PerturbationDetector(ToyGenerator(), table).measure(
+        pictures(2, noise=0.05), halves(2), torch.zeros(2, 1)
+    )
+    said = {name: bool(judge(held, table, name).perturbed.all()) for name in DECIDERS}
+    assert said == {
+        "combined": False,
+        "union": True,
+        "distortion": True,
+        "consistency": False,
+    }
+    seen = judge(held, table, "combined")
+    assert set(seen.scores) == set(DECIDERS)
+    assert seen.score.tolist() == [-1.0, -1.0]
+
+
+def test_a_region_too_small_is_reported_as_skipped() -> None:
+    masks = halves(1, target=(True, False))
+    masks.data[:, 0] = 0
+    masks.data[:, 1] = 1
+    seen = PerturbationDetector(ToyGenerator(), toy_table()).inspect(
+        pictures(1), masks, torch.zeros(1, 1)
+    )
+    assert seen.skipped.tolist() == [[True, False]]
+
+
 def test_the_margin_of_a_face_is_that_of_its_last_needed_region() -> None:
     one, two = (inspect(toy_table(least_flags=count)).margin for count in (1, 2))
     assert (two < one).all()
@@ -61,12 +108,12 @@ def test_the_final_score_weighs_distortion_and_adds_both_parts_of_consistency() 
     torch.testing.assert_close(seen.s_final, 0.25 * seen.s_dist + seen.s_cons + seen.s_mean)
 
 
-def test_an_inspected_face_costs_one_pass_and_one_for_each_transform() -> None:
+def test_an_inspected_face_costs_one_pass_and_one_for_each_changed_copy() -> None:
     generator = ToyGenerator()
     detector = PerturbationDetector(generator, toy_table())
     detector.inspect(pictures(3), halves(3), torch.zeros(3, 1))
-    assert detector.passes_per_face == 2
-    assert generator.passes == 3 * (1 + 2)
+    assert detector.passes_per_face == 3
+    assert generator.passes == 3 * (1 + 3)
 
 
 def test_a_known_draft_is_not_translated_again_and_changes_nothing() -> None:
@@ -75,7 +122,7 @@ def test_a_known_draft_is_not_translated_again_and_changes_nothing() -> None:
     first = detector.inspect(crops, halves(3), torch.zeros(3, 1))
     generator.passes = 0
     again = detector.inspect(crops, halves(3), torch.zeros(3, 1), first.draft)
-    assert generator.passes == 3 * 2
+    assert generator.passes == 3 * 3
     torch.testing.assert_close(again.s_final, first.s_final)
 
 

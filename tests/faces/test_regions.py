@@ -10,7 +10,6 @@ from magdr_video.faces.regions import (
     merge_target,
     region_masks,
     target_regions,
-    too_small,
 )
 from magdr_video.types import Masks
 
@@ -66,24 +65,9 @@ def test_the_merged_target_is_the_sum_of_its_members(probabilities: torch.Tensor
     torch.testing.assert_close(merged.data[:, 0], hair + skin + eyes)
 
 
-def test_regions_below_half_a_percent_of_the_face_are_too_small() -> None:
-    probabilities = torch.zeros(1, 19, 40, 40)
-    probabilities[:, 0] = 1
-    probabilities[:, 0, :20] = 0
-    probabilities[:, 1, :20] = 1
-    for name, pixels in (("nose", 3), ("mouth", 5)):
-        probabilities[:, CLASS_NAMES.index(name), 0, :pixels] = 1
-        probabilities[:, 1, 0, :pixels] = 0
-    masks = region_masks(probabilities, "replace")
-    small = dict(zip(masks.regions, too_small(masks)[0].tolist(), strict=True))
-    assert small["nose"] and small["hair"]
-    assert not small["mouth"] and not small["skin"] and not small["background"]
-
-
 def test_no_face_gives_empty_masks() -> None:
     masks = region_masks(torch.zeros(0, 19, 8, 8), "replace")
     assert masks.data.shape == (0, 8, 8, 8)
-    assert too_small(masks).shape == (0, 8)
 
 
 def test_unknown_names_are_refused_with_a_hint(probabilities: torch.Tensor) -> None:

@@ -71,7 +71,20 @@ class NoiseDetector(PerturbationDetector):
         perturbed = score > 1.5
         draft = self.generate(crops, condition) if draft is None else draft
         flags = perturbed[:, None].expand(-1, 2)
-        return Inspection(perturbed, score, score, score, score, flags, score, draft)
+        return Inspection(
+            perturbed=perturbed,
+            score=score - 1.5,
+            s_dist=score,
+            s_cons=score,
+            s_mean=score,
+            s_final=score,
+            flags=flags,
+            margin=score,
+            draft=draft,
+            margins=score[:, None].expand(-1, 2),
+            skipped=torch.zeros_like(flags),
+            scores={},
+        )
 
 
 class Scene:

@@ -1,0 +1,147 @@
+"""The faces of a calibration: photographs and frames of clips, clean in many ways, and attacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from magdr_video.attacks.pgd import pgd, round_within
+from magdr_video.detection.measurement import Measurement, join, measure
+from magdr_video.faces.parsing import parse
+from magdr_video.faces.regions import region_masks
+from magdr_video.loading import Models
+from magdr_video.runs import crops_of
+from magdr_video.settings import Settings
+from magdr_video.training.clean_faces import CLEAN, film, load_faces
+from magdr_video.training.drawn_conditions import DrawnConditions
+from magdr_video.transforms import jpeg
+from magdr_video.types import TransformChoice
+
+CRITERIA = ("l1", "l2", "ssim")
+TRANSFORMS = (
+    "guided(eps=0.003)",
+    "jpeg(quality=75)",
+    "gaussian(sigma=1)",
+    "down_up(scale=0.5)",
+)
+"""The f_k of the consistency detector, K = 4; the first is the control's denoiser."""
+
+FITTED_CLIPS = ("grid-lrwp9a.mpg", "asl-help.mkv")
+CHECKED_CLIPS = ("grid-swiz3n.mpg",)
+"""Clips of `DATA/clips` whose frames join the fitting and the validation faces."""
+HELD_OUT_CLIPS = ("grid-bbaf2n.mpg", "grid-brbk7n.mpg", "asl-thanks.mkv")
+
+EPSILON = 0.05
+CHUNK = 8
+"""Faces a generator pass: bounds the memory."""
+
+ATTACKED: dict[str, Callable[[Tensor], Tensor]] = {
+    "lossless": lambda faces: faces,
+    "h264 crf 23": lambda faces: film(faces, 23),
+    "jpeg 75": lambda faces: jpeg(faces, quality=75),
+}
+"""What becomes of a protected face before it is inspected."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The generator under calibration, with the parser."""
+
+    settings: Settings
+    models: Models
+
+    @property
+    def task(self) -> str:
+        """'replace', 'edit' or 'reenact'."""
+        return self.settings.task
+
+    @property
+    def size(self) -> int:
+        """Side of a crop in pixels."""
+        return self.models.translator.record.size
+
+    @torch.no_grad()
+    def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
+        """Translate (F, 3, S, S) under (F, C), in pieces."""
+        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
+        return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
+
+
+def spaced_crops(subject: Subject, clip: Path, count: int, *, step: int = 8) -> Tensor:
+    """Every `step`-th face of a clip as the pipeline cuts it, at most `count`: (F, 3, S, S)."""
+    held: list[Tensor] = []
+    seen = 0
+    for _, crops in crops_of(clip, subject.settings, subject.models):
+        for face in crops.data:
+            if seen % step == 0:
+                held.append(face)
+            seen += 1
+        if len(held) >= count:
+            break
+    return torch.stack(held[:count]) if held else torch.zeros(0, 3, subject.size, subject.size)
+
+
+def gather(subject: Subject, files: Sequence[Path], clips: Sequence[Path], frames: int) -> Tensor:
+    """Photographs, then `frames` faces of each clip: (F, 3, S, S)."""
+    return torch.cat(
+        [load_faces(files, subject.size), *(spaced_crops(subject, clip, frames) for clip in clips)]
+    )
+
+
+def in_turn(faces: Tensor, kinds: Sequence[str]) -> Tensor:
+    """Each face as one of the kinds of clean input, in turn."""
+    out = faces.clone()
+    for place, kind in enumerate(kinds):
+        out[place :: len(kinds)] = CLEAN[kind](faces[place :: len(kinds)])
+    return out
+
+
+def attack(subject: Subject, faces: Tensor, condition: Tensor, seed: int) -> Tensor:
+    """PGD at epsilon 0.05, 10 steps, rounded to 8 bits; replace pulls toward the input."""
+    out = []
+    translate = subject.models.translator.translate
+    for start in range(0, len(faces), CHUNK):
+        piece = slice(start, start + CHUNK)
+        aim = faces[piece] if subject.task == "replace" else None
+        held = pgd(
+            translate,
+            faces[piece],
+            condition[piece],
+            epsilon=EPSILON,
+            target=aim,
+            seed=seed + start,
+        )
+        out.append(round_within(held, faces[piece], EPSILON))
+    return torch.cat(out)
+
+
+def measure_faces(
+    subject: Subject,
+    crops: Tensor,
+    drawn: DrawnConditions,
+    transforms: Sequence[Sequence[TransformChoice]],
+) -> Measurement:
+    """Parse and measure crops, each with the target regions of its own condition.
+
+    The drafts are not kept: a calibration has no use for them and they are large.
+    """
+    parts = []
+    for start in range(0, len(crops), CHUNK):
+        piece = slice(start, start + CHUNK)
+        models = subject.models
+        masks = region_masks(parse(crops[piece], models.parser, models.parser_size), subject.task)
+        with torch.no_grad():
+            held = measure(
+                subject.generate,
+                crops[piece],
+                masks,
+                drawn.values[piece],
+                transforms=transforms,
+                criteria=CRITERIA,
+            )
+        parts.append(replace(held, target=drawn.target[piece], draft=held.draft[:, :, :0, :0]))
+    return join(parts)
