@@ -64,7 +64,7 @@ def fit_statistics(held: Measurement, *, least: int = LEAST_FACES) -> tuple[Clea
     out = [statistics_of(held, everything, ())]
     if held.condition.shape[1] == 0:
         return tuple(out)
-    rows, place, counts = torch.unique(  # type: ignore[no-untyped-call]
+    rows, place, counts = torch.unique(
         held.condition, dim=0, return_inverse=True, return_counts=True
     )
     for index, (row, count) in enumerate(zip(rows, counts.tolist(), strict=True)):
