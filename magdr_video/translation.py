@@ -109,6 +109,27 @@ class Translator:
         out: Tensor = cast(Any, self.module).features(to_model_range(crops), condition)
         return out
 
+    def activations(self, crops: Tensor, condition: Tensor, layer: int) -> Tensor:
+        """Output (F, C, h, w) of one layer of the trunk, by its index; -1 as `features`.
+
+        Raises:
+            SettingsError: the network has no such layer.
+        """
+        if layer == -1:
+            return self.features(crops, condition)
+        trunk = next(self.module.children())
+        if not isinstance(trunk, nn.Sequential) or not 0 <= layer < len(trunk):
+            raise SettingsError(f"'{self.record.name}' has no layer {layer} in its trunk")
+        self._check(crops, condition)
+        self.passes += len(crops)
+        caught: list[Tensor] = []
+        hook = trunk[layer].register_forward_hook(lambda module, given, out: caught.append(out))
+        try:
+            self.module(to_model_range(crops), condition)
+        finally:
+            hook.remove()
+        return caught[0]
+
     def _check(self, crops: Tensor, condition: Tensor) -> None:
         faces, wanted = crops.shape[0], (crops.shape[0], len(self.record.conditions))
         square = crops.ndim == 4 and crops.shape[1] == 3 and crops.shape[2] == crops.shape[3]

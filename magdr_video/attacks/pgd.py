@@ -1,36 +1,14 @@
-"""Projected gradient descent and its single-step form (paper, eq. 1 and 2).
-
-Epsilon and step size are in the paper's units, those of images in [-1, 1]: 0.05 is 6.375/255.
-Source: Madry et al., ICLR 2018; Goodfellow et al., ICLR 2015 (FGSM); Ruiz et al. 2020 for the
-loss on a generator's output.
-"""
+"""PGD and FGSM as plain functions, for callers that need no choice of method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 
-Generate = Callable[[Tensor, Tensor], Tensor]
-"""Differentiable: crops in [0, 1] and conditions to translations in [0, 1]."""
+from magdr_video.attacks import signed
+from magdr_video.attacks.loop import project, round_within
+from magdr_video.attacks.problem import Generate, Options, Problem
 
-FGSM_JITTER = 0.001
-"""Start of FGSM in [-1, 1]: at the image itself the gradient of eq. 1 is exactly zero."""
-
-
-def project(images: Tensor, origin: Tensor, epsilon: float) -> Tensor:
-    """The nearest images in [0, 1] within epsilon (in [-1, 1] units) of the origin."""
-    reach = epsilon / 2
-    return torch.clamp(torch.clamp(images, origin - reach, origin + reach), 0, 1)
-
-
-def round_within(images: Tensor, origin: Tensor, epsilon: float) -> Tensor:
-    """Round to 8-bit levels toward the origin where rounding would leave the epsilon ball."""
-    levels = (images * 255).round()
-    low = torch.ceil((origin - epsilon / 2) * 255 - 1e-3)
-    high = torch.floor((origin + epsilon / 2) * 255 + 1e-3)
-    return (torch.clamp(levels, low, high) / 255).clamp(0, 1)
+__all__ = ["Generate", "fgsm", "pgd", "project", "round_within"]
 
 
 def pgd(
@@ -59,37 +37,14 @@ def pgd(
     Returns:
         Images (F, 3, S, S) in [0, 1], exactly within the bound.
     """
-    with torch.no_grad():
-        reference = generate(images, condition) if target is None else target
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.rand(images.shape, generator=generator).to(images) * 2 - 1
-    perturbed = project(images + noise * epsilon / 2, images, epsilon)
-    sign = 1.0 if target is None else -1.0
-    for _ in range(steps):
-        gradient = output_gradient(generate, perturbed, condition, reference)
-        perturbed = project(perturbed + sign * step_size / 2 * gradient.sign(), images, epsilon)
-    return perturbed
-
-
-def output_gradient(
-    generate: Generate, images: Tensor, condition: Tensor, reference: Tensor
-) -> Tensor:
-    """Gradient with respect to the images of the squared output error, summed over faces."""
-    held = images.detach().requires_grad_(True)
-    # A sum over faces keeps each face's gradient independent of the batch.
-    loss = (generate(held, condition) - reference).square().mean(dim=(1, 2, 3)).sum()
-    (gradient,) = torch.autograd.grad(loss, held)
-    return gradient
+    problem = Problem(generate, images, condition, target)
+    options = Options(epsilon=epsilon, step_size=step_size, steps=steps, seed=seed)
+    return signed.pgd(problem, options).images
 
 
 def fgsm(
     generate: Generate, images: Tensor, condition: Tensor, *, epsilon: float = 0.05, seed: int = 0
 ) -> Tensor:
     """One signed gradient step of length epsilon from a slightly jittered start."""
-    with torch.no_grad():
-        reference = generate(images, condition)
-    generator = torch.Generator().manual_seed(seed)
-    jitter = torch.rand(images.shape, generator=generator).to(images) * 2 - 1
-    start = project(images + jitter * FGSM_JITTER / 2, images, epsilon)
-    gradient = output_gradient(generate, start, condition, reference)
-    return project(start + epsilon / 2 * gradient.sign(), images, epsilon)
+    problem = Problem(generate, images, condition)
+    return signed.fgsm(problem, Options(epsilon=epsilon, seed=seed)).images
