@@ -35,6 +35,7 @@ SWEEP = (0.5, 1.0, 2.0)
 def adaptive(problem: Problem, options: Options) -> Perturbed:
     """Raise the mean output error over draws of the defence, minus lambda_e times S_final.
 
+    Both gradients are brought to one size first, so that lambda_e = 1 gives them equal weight.
     Each restart takes the next factor of the sweep; a face keeps the attempt that does most harm
     behind the defence itself.
 
@@ -78,12 +79,18 @@ def _slope(
     total = torch.zeros_like(images)
     for draw in range(samples):
         path = defence.paths[draw % len(defence.paths)]
-        through = _through(goal, path, face_seed(seed, draw))
-        total += slope_of(through)(images, draw) / samples
-    if defence.score is not None and evasion > 0:
-        score, condition = defence.score, goal.conditions[0]
-        total -= evasion * slope_of(lambda held, _: score(held, condition))(images, 0)
-    return total
+        total += slope_of(_through(goal, path, face_seed(seed, draw)))(images, draw)
+    if defence.score is None or evasion == 0:
+        return total
+    score, condition = defence.score, goal.conditions[0]
+    seen = slope_of(lambda held, _: score(held, condition))(images, 0)
+    return _unit(total) - evasion * _unit(seen)
+
+
+def _unit(slope: Tensor) -> Tensor:
+    """Mean magnitude 1 for each face: L counts squared errors, S_final clean deviations."""
+    size = slope.abs().flatten(1).mean(dim=1)[:, None, None, None]
+    return slope / size.clamp(min=1e-20)
 
 
 def _through(goal: Goal, path: Path, seed: int) -> Objective:
