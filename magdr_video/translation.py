@@ -59,7 +59,10 @@ class Translator:
     @property
     def has_attention(self) -> bool:
         """True when the network tells which pixels it keeps."""
-        return self.record.architecture == "ganimation" or self.record.layout == "attention"
+        return self.record.architecture == "ganimation" or self.record.layout in (
+            "attention",
+            "warped",
+        )
 
     @property
     def device(self) -> torch.device:

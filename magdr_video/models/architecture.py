@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from magdr_video.errors import WeightsError
+from magdr_video.models.conditions import ACTION_UNITS
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -40,8 +41,8 @@ class Blueprint:
     """stargan, ganimation, cyclegan, bisenet, au-estimator or purifier."""
     layout: str
     """Whose key names these are: yunjey, vipermu, pumarola, donydchen, junyanz, zllrunning;
-    modulated for GANimation's compact form, attention for the attention-guided forms,
-    magdr for networks of our own."""
+    attention for the attention-guided forms, warped for the forms that move pixels before they
+    paint, magdr for networks of our own."""
     width: int
     blocks: int = 0
     condition: int = 0
@@ -51,7 +52,7 @@ class Blueprint:
     @property
     def attention(self) -> bool:
         """True when the network says which pixels it keeps."""
-        return self.architecture == "ganimation" or self.layout == "attention"
+        return self.architecture == "ganimation" or self.layout in ("attention", "warped")
 
 
 def canonical_names(names: Iterable[str]) -> dict[str, str]:
@@ -104,9 +105,16 @@ def _stargan_like(shapes: Shapes, claimed: str) -> Blueprint:
         return Blueprint("stargan", "yunjey", width, blocks, inputs - 3)
     if claimed == "stargan":
         return Blueprint("stargan", "attention", width, blocks, inputs - 3)
-    modulated = any(name.endswith(".film.weight") for name in shapes)
-    layout = "modulated" if modulated else "vipermu"
-    return Blueprint("ganimation", layout, width, blocks, inputs - 3)
+    return Blueprint("ganimation", "vipermu", width, blocks, inputs - 3)
+
+
+def _warped(shapes: Shapes, claimed: str) -> Blueprint:
+    """Both tasks share this network; without metadata the length of the condition tells."""
+    condition = shapes["reader.head.4.weight"][0]
+    told = "ganimation" if condition == len(ACTION_UNITS) else "stargan"
+    architecture = claimed if claimed in ("stargan", "ganimation") else told
+    blocks = _count_blocks(shapes, r"blocks\.(\d+)\.")
+    return Blueprint(architecture, "warped", shapes["stem.0.weight"][0], blocks, condition)
 
 
 def _cyclegan(shapes: Shapes) -> Blueprint:
@@ -135,6 +143,8 @@ def recognise(shapes: Shapes, *, claimed: str = "") -> Blueprint:
             classes = shapes["conv_out.conv_out.weight"][0]
             width = shapes["cp.resnet.conv1.weight"][0]
             return Blueprint("bisenet", "zllrunning", width, classes=classes)
+        if "blocks.0.film.weight" in shapes:
+            return _warped(shapes, claimed)
         if "main.0.weight" in shapes:
             return _stargan_like(shapes, claimed)
         if "color_top.0.weight" in shapes:

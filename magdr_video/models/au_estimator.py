@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from magdr_video.models.ganimation import ACTION_UNITS
+from magdr_video.models.conditions import ACTION_UNITS
 
 
 def _stage(inputs: int, outputs: int) -> list[nn.Module]:
@@ -29,9 +29,10 @@ class AUEstimator(nn.Module):
 
     Args:
         width: channels after the first convolution; 16 gives about 0.5 M parameters.
+        outputs: values read; the same network reads other things inside a generator.
     """
 
-    def __init__(self, *, width: int = 16) -> None:
+    def __init__(self, *, width: int = 16, outputs: int = len(ACTION_UNITS)) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(3, width, 5, stride=2, padding=2, bias=False),
@@ -48,7 +49,7 @@ class AUEstimator(nn.Module):
             nn.Dropout(0.1),
             nn.Linear(2 * width * 64, 96),
             nn.ReLU(inplace=True),
-            nn.Linear(96, len(ACTION_UNITS)),
+            nn.Linear(96, outputs),
         )
 
     def logits(self, crops: Tensor) -> Tensor:

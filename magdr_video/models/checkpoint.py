@@ -93,6 +93,10 @@ def build(blueprint: Blueprint) -> nn.Module:
         from magdr_video.models.bisenet import BiSeNet
 
         return BiSeNet(width=width, classes=blueprint.classes)
+    if blueprint.layout == "warped":
+        from magdr_video.models.warped import WarpedGenerator
+
+        return WarpedGenerator(width=width, blocks=blocks, condition=condition)
     if blueprint.architecture == "stargan":
         from magdr_video.models.stargan import StarGAN
 

@@ -12,12 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from magdr_video.models.conditions import ACTION_UNITS as ACTION_UNITS
-from magdr_video.models.trunk import (
-    ResidualBlock,
-    blend_by_attention,
-    spread_condition,
-    trunk_layers,
-)
+from magdr_video.models.trunk import blend_by_attention, spread_condition, trunk_layers
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,6 @@ class Layout:
     bias: bool
     affine: bool
     block: str
-    modulated: bool = False
 
 
 LAYOUTS = {
@@ -38,9 +32,6 @@ LAYOUTS = {
     "pumarola": Layout("main", "img_reg", "attetion_reg", bias=False, affine=True, block="main"),
     "donydchen": Layout(
         "model", "color_top", "au_top", bias=True, affine=False, block="conv_block"
-    ),
-    "modulated": Layout(
-        "main", "im_reg", "im_att", bias=False, affine=True, block="main", modulated=True
     ),
 }
 
@@ -82,29 +73,6 @@ class _BiasBlock(nn.Module):
         return out
 
 
-class ModulatedBlock(ResidualBlock):
-    """A residual block whose inner features are scaled and shifted by the condition.
-
-    The planes that carry the condition into the first layer are constant, and the InstanceNorm
-    behind it takes constants away: what is left of them enters by the zero padding at the border,
-    too little for a compact net to learn from. Modulation (FiLM, Perez et al., AAAI 2018) tells
-    every block. Keys as `ResidualBlock`, and `film`.
-    """
-
-    def __init__(self, channels: int, condition: int) -> None:
-        super().__init__(channels)
-        self.film = nn.Linear(condition, 2 * channels)
-
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Modulate between the first norm and its ReLU; without a condition a plain block."""
-        if condition is None:
-            return super().forward(x)
-        scale, shift = self.film(condition.to(x.dtype))[:, :, None, None].chunk(2, dim=1)
-        inner = self.main[1](self.main[0](x)) * (1 + scale) + shift
-        out: Tensor = x + self.main[2:](inner)
-        return out
-
-
 class GANimation(nn.Module):
     """Images in [-1, 1] and action units in [0, 1] to images in [-1, 1].
 
@@ -130,11 +98,6 @@ class GANimation(nn.Module):
         layers = trunk_layers(3 + condition, width, blocks)
         if self.layout.bias:
             layers = _as_bias_layout(layers)
-        if self.layout.modulated:
-            layers = [
-                ModulatedBlock(4 * width, condition) if isinstance(layer, ResidualBlock) else layer
-                for layer in layers
-            ]
         self.add_module(self.layout.trunk, nn.Sequential(*layers))
         colour = nn.Conv2d(width, 3, 7, padding=3, bias=False)
         attention = nn.Conv2d(width, 1, 7, padding=3, bias=False)
@@ -145,10 +108,8 @@ class GANimation(nn.Module):
         """The trunk up to and including layer `last`; all of it without."""
         features = spread_condition(images, condition)
         trunk = self._part(self.layout.trunk)
-        for layer in trunk if last is None else trunk[: last + 1]:
-            is_modulated = isinstance(layer, ModulatedBlock)
-            features = layer(features, condition) if is_modulated else layer(features)
-        return features
+        out: Tensor = (trunk if last is None else trunk[: last + 1])(features)
+        return out
 
     def _part(self, name: str) -> nn.Sequential:
         part = self.get_submodule(name)

@@ -21,7 +21,7 @@ from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.ganimation import ACTION_UNITS
 from magdr_video.training.expression_pairs import ExpressionViews, load_views
 from magdr_video.training.faces_data import Array, OmiFaces, jitter, recompress
-from magdr_video.training.loop import fit
+from magdr_video.training.loop import fit, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -104,7 +104,7 @@ class AuTraining:
         rng = np.random.default_rng((recipe.seed, index))
         views, units = draw_batch(self.views, recipe.batch, recipe.size, rng)
         asked = torch.from_numpy(units)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             read = self.net.logits(from_images(views)).float()
         # Beyond 0 and 1 the reading is clipped, so there is nothing to correct there.
         missing = read - asked

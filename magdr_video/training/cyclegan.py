@@ -19,7 +19,7 @@ import torch
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import blend_by_attention
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
-from magdr_video.training.loop import fit
+from magdr_video.training.loop import fit, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -128,7 +128,7 @@ class CycleganTraining:
         rng = np.random.default_rng((recipe.seed, index))
         sources, targets = draw_batch(self.train, recipe.batch, recipe.size, rng)
         source, target = from_images(sources), from_images(targets)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             attention, colour = self.net.heads(source)
         attention = attention.float()
         out = blend_by_attention(source, attention, colour.float())

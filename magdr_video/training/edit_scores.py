@@ -8,10 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from magdr_video.models.stargan import StarGAN
+from magdr_video.models.zoo import load
 from magdr_video.training.attribute_reader import AttributeReader, reader_accuracy, train_reader
 from magdr_video.training.edit_pairs import load_views
 from magdr_video.training.faces_data import HAIR, Array, OmiFaces, is_held_out, soft_mask
@@ -80,7 +79,12 @@ def _read_share(request: str, out: Array, masks: list[Array], reader: AttributeR
 
 
 def evaluate(
-    net: StarGAN, reader: AttributeReader, faces: OmiFaces, *, size: int = 128, attacked: int = 24
+    net: torch.nn.Module,
+    reader: AttributeReader,
+    faces: OmiFaces,
+    *,
+    size: int = 128,
+    attacked: int = 24,
 ) -> dict[str, dict[str, float]]:
     """Scores of each request of `LABELS` over all held-out photos.
 
@@ -114,7 +118,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def _translate(net: StarGAN, sources: Array, condition: Tensor) -> Array:
+def _translate(net: torch.nn.Module, sources: Array, condition: Tensor) -> Array:
     parts = zip(torch.split(from_images(sources), 16), torch.split(condition, 16), strict=True)
     return np.concatenate([to_images(net(images, asked)) for images, asked in parts])
 
@@ -124,9 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True, help="where the pairs were made")
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--weights", default="stargan-synthetic", help="name or file")
     parser.add_argument("--reader-steps", type=int, default=500)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -136,9 +138,7 @@ def main() -> None:
     reader = train_reader(train, steps=given.reader_steps)
     male, young = reader_accuracy(reader, held_out)
     print(f"reader on held-out photos: gender {male:.3f}, age {young:.3f}", flush=True)
-    net = StarGAN(width=given.width, blocks=given.blocks, attention=True)
-    net.load_state_dict({k: v.float() for k, v in load_file(given.weights).items()})
-    for request, scores in evaluate(net.eval(), reader, faces).items():
+    for request, scores in evaluate(load(given.weights), reader, faces).items():
         print(request, " ".join(f"{name} {value:.3f}" for name, value in scores.items()))
 
 

@@ -118,23 +118,78 @@ def soft_mask(labels: Array, classes: tuple[int, ...], size: int, softness: floa
     return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_AREA))
 
 
-def _jitter_affine(rng: np.random.Generator, source: int, size: int) -> Array:
+def _jitter_affine(rng: np.random.Generator, source: int, size: int, calm: float) -> Array:
     """Similarity (2, 3) from a `source` px image to a `size` px one, perhaps mirrored.
 
     Convention: maps input (x, y) to output (x, y), pixel centres at integers.
     """
-    angle = np.deg2rad(rng.uniform(-10, 10))
-    scale = rng.uniform(0.9, 1.2) * size / source
+    angle = np.deg2rad(calm * rng.uniform(-10, 10))
+    scale = (1.05 + calm * rng.uniform(-0.15, 0.15)) * size / source
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if rng.random() < 0.5:
         turn[:, 0] *= -1
-    shift = rng.uniform(-0.05, 0.05, 2) * size
+    shift = calm * rng.uniform(-0.05, 0.05, 2) * size
     offset = (size - 1) / 2 + shift - turn @ np.full(2, (source - 1) / 2)
     return np.concatenate([turn, offset[:, None]], axis=1)
 
 
+@dataclass(frozen=True)
+class View:
+    """A random view of an aligned image: similarity, flip, brightness, blur.
+
+    Attributes:
+        affine: (2, 3), input pixels to output pixels, (x, y), pixel centres at integers.
+        size: side of the output.
+        gain, lift, sigma: of brightness and of the blur.
+    """
+
+    affine: Array
+    size: int
+    gain: float
+    lift: float
+    sigma: float
+
+    def of(self, image: Array) -> Array:
+        """The view of uint8 (H, H, C) or (H, H); one-channel images keep their values."""
+        out = cv2.warpAffine(
+            image,
+            self.affine,
+            (self.size, self.size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        if out.ndim == 3:
+            out = cv2.convertScaleAbs(np.maximum(out * self.gain + self.lift, 0))
+            out = cv2.GaussianBlur(out, (0, 0), self.sigma) if self.sigma else out
+        return np.asarray(out)
+
+    def of_flow(self, flow: Array, side: int) -> Array:
+        """The view of a flow (h, h, 2), in half sides of an image of `side` px, h = side / 4.
+
+        Vectors turn and scale with the image; outside of it nothing moves.
+        """
+        turn, offset = self.affine[:, :2], self.affine[:, 2]
+        # A quarter's pixel u has its centre at 4 u + 1.5 of the whole.
+        coarse = np.concatenate([turn, ((turn @ [1.5, 1.5] + offset - 1.5) / 4)[:, None]], axis=1)
+        height = self.size // 4
+        held = cv2.warpAffine(flow.astype(np.float32), coarse, (height, height))
+        return np.asarray(held @ (turn.T * side / self.size), dtype=np.float32)
+
+
+def draw_view(source: int, size: int, rng: np.random.Generator, *, calm: float = 1.0) -> View:
+    """A view that takes images of side `source` to side `size`.
+
+    Args:
+        calm: share of the full range of turns, shifts and scales.
+    """
+    affine = _jitter_affine(rng, source, size, calm)
+    gain, lift = rng.uniform(0.85, 1.15), rng.uniform(-12, 12)
+    sigma = rng.uniform(0.4, 0.9) if rng.random() < 0.3 else 0.0
+    return View(affine, size, gain, lift, sigma)
+
+
 def jitter(images: list[Array], size: int, rng: np.random.Generator) -> list[Array]:
-    """The same random view of aligned images: similarity, flip, brightness, blur.
+    """The same random view of aligned images.
 
     Args:
         images: uint8 (H, H, C) or (H, H), all of one size.
@@ -143,19 +198,8 @@ def jitter(images: list[Array], size: int, rng: np.random.Generator) -> list[Arr
     Returns:
         Arrays (size, size, ...), uint8. Brightness and blur touch three-channel images only.
     """
-    affine = _jitter_affine(rng, images[0].shape[0], size)
-    gain, lift = rng.uniform(0.85, 1.15), rng.uniform(-12, 12)
-    sigma = rng.uniform(0.4, 0.9) if rng.random() < 0.3 else 0.0
-    views = []
-    for image in images:
-        view = cv2.warpAffine(
-            image, affine, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
-        if view.ndim == 3:
-            view = cv2.convertScaleAbs(np.maximum(view * gain + lift, 0))
-            view = cv2.GaussianBlur(view, (0, 0), sigma) if sigma else view
-        views.append(view)
-    return views
+    view = draw_view(images[0].shape[0], size, rng)
+    return [view.of(image) for image in images]
 
 
 def recompress(image: Array, rng: np.random.Generator) -> Array:

@@ -94,6 +94,29 @@ def warp(image: Array, source: Array, target: Array) -> Array:
     return moved
 
 
+def flows(meshes: Array, base: Array, size: int) -> Array:
+    """Where each mesh's pixels are found in the other meshes' images, (V, V, size, size, 2).
+
+    Entry [b, a] samples the image of mesh b from that of mesh a (backward, (x, y), pixel centres),
+    in half sides of the image.
+
+    Args:
+        meshes: (V, 478, 2) in [0, 1], of one face.
+        base: (478, 2 or more), the face as photographed: what lies around it does not move.
+        size: side of the flow fields.
+    """
+    fixed = _anchors(base)
+    points = np.concatenate([meshes[:, _MOVING], np.repeat(fixed[None], len(meshes), 0)], axis=1)
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    fields = []
+    for after in points:
+        shifts = (points - after).transpose(1, 0, 2).reshape(len(after), -1)
+        held = LinearNDInterpolator(after, shifts, fill_value=0.0)(grid)
+        fields.append(held.reshape(size, size, len(meshes), 2).transpose(2, 0, 1, 3))
+    return np.stack(fields).astype(np.float32) * 2
+
+
 def _inside(rim: Array, size: int) -> Array:
     """Soft mask of the mouth's opening, float32 (size, size, 1); 0 for a closed one."""
     mask = np.zeros((size * 4, size * 4), np.uint8)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from magdr_video.models.bisenet import BiSeNet, normalise
 from magdr_video.training.faces_data import Array
-from magdr_video.training.loop import fit
+from magdr_video.training.loop import fit, mixed_precision
 from magdr_video.training.paired import read_recipe, scheduled_rate
 from magdr_video.training.parser_faces import ParsedFaces, draw_view, load_parsed
 from magdr_video.training.parser_scores import dice_table, draw_labels, measure_dice, parse_images
@@ -115,7 +115,7 @@ class ParserTraining:
         images, labels = self._batch(index)
         for group in self.optimiser.param_groups:
             group["lr"] = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             heads = self.net.coarse_logits(images)
         losses = [
             hard_pixel_loss(head.float(), labels, certain=recipe.certain, weight=self.weight)

@@ -32,6 +32,8 @@ _LIP_PAIRS = (
 
 TEXTURE_SIZE = 128
 _OUTER_EYES = (33, 263)
+LEAST_STRENGTH = 0.05
+"""Part of a step below which a face is left as it is."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,18 @@ def fit_prototypes(faces: OmiFaces) -> dict[str, Prototype]:
     }
 
 
+def goal_landmarks(landmarks: Array, prototype: Prototype, strength: float) -> Array:
+    """Where a face's landmarks (478, 2) lie after `strength` of a whole step along an axis."""
+    eyes = list(_OUTER_EYES)
+    across, mean_across = (
+        np.diff(p[eyes], axis=0)[0] @ (1, 1j) for p in (landmarks, prototype.mean)
+    )
+    moved = (prototype.shape @ (1, 1j)) * (across / mean_across)
+    step = np.stack([moved.real, moved.imag], axis=1).astype(np.float32)
+    out: Array = landmarks + strength * prototype.gain * step
+    return out
+
+
 def transform_face(
     image: Array, labels: Array, landmarks: Array, prototype: Prototype, strength: float
 ) -> Array:
@@ -172,24 +186,19 @@ def transform_face(
         image: RGB uint8 (S, S, 3).
         labels: parser classes (H, H), BiSeNet's order.
         landmarks: (478, 2) in [0, 1].
-        strength: part of a whole step, in -1..1; 0 returns the image.
+        strength: part of a whole step, in -1..1; less than 0.05 returns the image.
 
     Returns:
         RGB uint8 (S, S, 3); its background may be bent a little around the head.
     """
-    if abs(strength) < 0.05:
+    if abs(strength) < LEAST_STRENGTH:
         return image
-    size, step = image.shape[0], strength * prototype.gain
-    eyes = list(_OUTER_EYES)
-    across, mean_across = (
-        np.diff(p[eyes], axis=0)[0] @ (1, 1j) for p in (landmarks, prototype.mean)
-    )
-    moved = (prototype.shape @ (1, 1j)) * (across / mean_across)
-    goal = landmarks + step * np.stack([moved.real, moved.imag], axis=1).astype(np.float32)
+    size = image.shape[0]
+    goal = goal_landmarks(landmarks, prototype, strength)
     bent = warp(image, landmarks, goal).astype(np.float32)
     texture = cv2.resize(prototype.texture, (size, size), interpolation=cv2.INTER_LINEAR)
     texture = warp(texture, prototype.mean, goal) * _inner_face(labels, landmarks, goal, size)
-    out: Array = (bent + step * texture).clip(0, 255).astype(np.uint8)
+    out: Array = (bent + strength * prototype.gain * texture).clip(0, 255).astype(np.uint8)
     return out
 
 

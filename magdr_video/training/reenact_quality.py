@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from magdr_video.attacks.pgd import pgd
 from magdr_video.models.au_estimator import AUEstimator
-from magdr_video.models.ganimation import ACTION_UNITS, GANimation
+from magdr_video.models.conditions import ACTION_UNITS
 from magdr_video.models.trunk import from_model_range, to_model_range
+from magdr_video.models.zoo import load
 from magdr_video.training.expression_pairs import ExpressionViews, expression_units, load_views
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.paired import from_images
@@ -101,7 +101,7 @@ def _correlations(asked: Tensor, read: Tensor) -> dict[str, float]:
     }
 
 
-def _disruption(net: GANimation, faces: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
+def _disruption(net: nn.Module, faces: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
     """Squared output error of each face under PGD and under random signs, in [-1, 1]."""
 
     def generate(crops: Tensor, condition: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def _disruption(net: GANimation, faces: Tensor, units: Tensor) -> tuple[Tensor, 
 
 
 def evaluate(
-    net: GANimation, estimator: AUEstimator, held_out: ExpressionViews, *, attacked: int = 24
+    net: nn.Module, estimator: AUEstimator, held_out: ExpressionViews, *, attacked: int = 24
 ) -> ReenactQuality:
     """Measure on held-out faces, each asked for the units of all its views.
 
@@ -171,30 +171,19 @@ def _moved_error(
     return near, far
 
 
-def read_weights(net: nn.Module, path: Path) -> None:
-    """Load float16 safetensors into a network, strictly."""
-    with safe_open(str(path), framework="pt") as held:
-        net.load_state_dict({key: held.get_tensor(key).float() for key in held.keys()})  # noqa: SIM118
-
-
 def main() -> None:
     """`python -m magdr_video.training.reenact_quality GENERATOR ESTIMATOR --data D --out O`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("generator", type=Path)
-    parser.add_argument("estimator", type=Path)
+    parser.add_argument("generator", help="name or file of the generator's weights")
+    parser.add_argument("estimator", help="name or file of the AU estimator's weights")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="where the views are cached")
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--blocks", type=int, default=4)
-    parser.add_argument("--layout", default="modulated")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    net = GANimation(width=given.width, blocks=given.blocks, layout=given.layout)
-    estimator = AUEstimator()
-    read_weights(net, given.generator)
-    read_weights(estimator, given.estimator)
+    estimator = load(given.estimator)
+    assert isinstance(estimator, AUEstimator), f"{given.estimator} is no AU estimator"
     held_out = load_views(OmiFaces(given.data), given.out, held_out=True, seed=1234)
-    print(evaluate(net, estimator, held_out).table())
+    print(evaluate(load(given.generator), estimator, held_out).table())
 
 
 if __name__ == "__main__":

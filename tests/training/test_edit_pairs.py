@@ -23,38 +23,40 @@ def _flat_views() -> EditViews:
         views[:, place, ..., 0] = red
     for place, (channel, value) in enumerate(((1, 160), (1, 40), (2, 160), (2, 40)), start=4):
         views[:, place, ..., channel] = value
-    return EditViews(views, np.array([-1, 2]), np.full((2, 2), 50, np.float32))
+    flows = np.zeros((2, 4, 40, 40, 2), np.float16)
+    flows[:, 0, ..., 0] = 0.1
+    flows[:, 2, ..., 1] = 0.2
+    return EditViews(views, np.array([-1, 2]), np.full((2, 2), 50, np.float32), flows)
 
 
 def test_a_label_says_what_its_pair_shows() -> None:
     held, rng = _flat_views(), np.random.default_rng(0)
     seen = set()
     for _ in range(300):
-        source, target, label = draw_pair(held, 0, rng)
+        source, target, flow, label, there = draw_pair(held, 0, rng)
         red, green, blue = (int(value) for value in target[0, 0])
         asked = int(label[:3].argmax()) if label[:3].any() else -1
         assert red == ((20, 200, 60)[asked] if asked >= 0 else int(source[0, 0, 0]))
         assert green == {0.0: 40, 0.5: 100, 1.0: 160}[float(label[3])]
         assert blue == {0.0: 40, 0.5: 100, 1.0: 160}[float(label[4])]
         assert label[:3].sum() <= 1
+        own = {20: 0, 200: 1, 60: 2}.get(int(source[0, 0, 0]))
+        assert np.isnan(there[:3]).all() if own is None else there[own] == there[:3].sum() == 1
+        assert flow[0, 0, 0] == pytest.approx(0.1 if label[3] == 1 else 0, abs=1e-3)
+        assert flow[0, 0, 1] == pytest.approx(0.2 if label[4] == 1 else 0, abs=1e-3)
         seen.add((asked, *label[3:].tolist()))
     assert len(seen) == 4 * 3 * 3
-
-
-def test_hair_only_leaves_gender_and_age_at_one_half() -> None:
-    held, rng = _flat_views(), np.random.default_rng(1)
-    labels = [draw_pair(held, 1, rng, hair_only=True)[2] for _ in range(50)]
-    assert (np.stack(labels)[:, 3:] == 0.5).all()
 
 
 def test_both_images_of_a_pair_are_seen_from_the_same_place() -> None:
     rng = np.random.default_rng(2)
     held = _flat_views()
     held.views[:] = rng.integers(0, 255, (160, 160, 3), dtype=np.uint8)
-    sources, targets, labels = draw_batch(held, 3, 128, rng)
-    assert sources.shape == targets.shape == (3, 128, 128, 3)
-    assert labels.shape == (3, len(CONDITION))
-    assert np.array_equal(sources, targets)
+    held.flows[:] = 0
+    drawn = draw_batch(held, 3, 128, rng)
+    assert drawn.sources.shape == drawn.targets.shape == (3, 128, 128, 3)
+    assert drawn.asked.shape == drawn.there.shape == (3, len(CONDITION))
+    assert np.array_equal(drawn.sources, drawn.targets)
 
 
 def test_the_condition_names_the_hair_colours_first() -> None:
@@ -118,8 +120,6 @@ def test_texture_touches_the_face_and_not_the_background(data_dir) -> None:  # t
 
 def test_views_are_read_back_from_the_cache(tmp_path) -> None:  # type: ignore[no-untyped-def]
     held = _flat_views()
-    np.savez(
-        tmp_path / "edit-views-train.npz", views=held.views, hair=held.hair, ratings=held.ratings
-    )
+    np.savez(tmp_path / "edit-views-train.npz", **vars(held))
     read = load_views(None, tmp_path, held_out=False)  # type: ignore[arg-type]
     assert np.array_equal(read.views, held.views)

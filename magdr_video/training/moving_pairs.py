@@ -1,0 +1,321 @@
+"""Trains generators that move pixels before they paint (`models.warped`) on pairs.
+
+A pair brings the flow along which its target was made from its source, so that the net is told
+where pixels go, and what is left to paint: the places that the true flow does not explain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from magdr_video.models.trunk import blend_by_attention
+from magdr_video.models.warped import FLOW_SCALE, MOTION_SIZE, WarpedGenerator, move
+from magdr_video.models.zoo import find
+from magdr_video.training.faces_data import Array, View, recompress
+from magdr_video.training.paired import (
+    average_into,
+    export_weights,
+    from_images,
+    scheduled_rate,
+    to_images,
+)
+
+CALM = 0.6
+"""Share of the usual jitter: crops of clips lie within it, and motion is learnt by place."""
+
+UNEXPLAINED = 0.12
+"""Difference in [-1, 1] above which a pixel that was moved rightly must be painted."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch of F pairs."""
+
+    source: Tensor
+    """(F, 3, S, S) in [-1, 1]."""
+    target: Tensor
+    """(F, 3, S, S) in [-1, 1]."""
+    asked: Tensor
+    """(F, C): the condition."""
+    there: Tensor
+    """(F, C): what the source shows, in the condition's terms; NaN where it is not known."""
+    flow: Tensor
+    """(F, 2, S/4, S/4): samples the target from the source, in half sides."""
+
+
+@dataclass(frozen=True)
+class PairLoss:
+    """The loss of a batch and what is reported of it."""
+
+    total: Tensor
+    moved: Tensor
+    """L1 where source and target differ."""
+    still: Tensor
+    """The same for a net that does nothing."""
+    flow: Tensor
+    """Mean error of the flow where pixels move, in px."""
+    read: Tensor
+    """Mean squared error of the reader."""
+
+
+def _soft_area(change: Tensor, least: float) -> Tensor:
+    """Where a difference (F, 3, S, S) is large, widened and softened: (F, 1, S, S)."""
+    large = (change.abs().amax(1, keepdim=True) > least).float()
+    wide = nn.functional.max_pool2d(large, 5, stride=1, padding=2)
+    return nn.functional.avg_pool2d(wide, 5, stride=1, padding=2)
+
+
+def _balanced(area: Tensor) -> Tensor:
+    """Weights of mean 1 inside an area, whatever its size: a blink counts as much as a jaw drop."""
+    return area / area.mean(dim=(1, 2, 3), keepdim=True).clamp_min(0.01)
+
+
+def read_error(read: Tensor, there: Tensor) -> Tensor:
+    """Mean squared error of readings (F, C); none beyond 0 and 1, where readings are clipped."""
+    known = there.isfinite()
+    missing = read - torch.where(known, there, read.detach())
+    idle = ((there <= 0) & (read < 0)) | ((there >= 1) & (read > 1))
+    return missing.masked_fill(idle, 0).square().mean()
+
+
+def pair_loss(net: WarpedGenerator, pairs: Pairs) -> PairLoss:
+    """Error of the image, of the flow, of the paint, of where it goes and of the reader."""
+    source, target, flow = pairs.source, pairs.target, pairs.flow
+    painting, attention = net.painting_with_attention(source, pairs.asked)
+    out = blend_by_attention(source, attention, painting.image)
+    weight = _balanced(_soft_area(target - source, 0.05))
+    error = (out - target).abs()
+    there = (weight * error).mean()
+
+    pixels = source.shape[-1] / 2
+    length = flow.square().sum(1, keepdim=True).sqrt() * pixels
+    moving = _balanced(nn.functional.max_pool2d((length > 0.4).float(), 3, stride=1, padding=1))
+    astray = (painting.flow - flow).abs().sum(1, keepdim=True) * pixels
+    flow_error = (moving * astray).mean()
+
+    unexplained = _soft_area(target - move(source, flow), UNEXPLAINED)
+    share = painting.share.clamp(1e-4, 1 - 1e-4)
+    where = nn.functional.binary_cross_entropy(share, unexplained)
+    painted = (_balanced(unexplained) * (painting.paint - target).abs()).mean()
+    read = read_error(painting.there, pairs.there)
+    total = there + 2 * error.mean() + 0.2 * (flow_error + astray.mean())
+    total = total + 0.2 * where + 0.3 * painted + 2 * read
+    still = (weight * (source - target).abs()).mean()
+    return PairLoss(total, there.detach(), still, flow_error.detach(), read.detach())
+
+
+@dataclass(frozen=True)
+class MovingRecipe:
+    """Settings of a training; the shipped weights' are in `presets/training/`."""
+
+    size: int = 128
+    width: int = 16
+    blocks: int = 5
+    batch: int = 8
+    steps: int = 5000
+    rate: float = 2e-3
+    last_rate: float = 2e-5
+    average_decay: float = 0.998
+    most_gradient: float = 1.0
+    """Bound of a step's gradient norm: a folded mesh gives a pair now and then that misleads."""
+    seed: int = 1234
+    threads: int = 1
+    reader_share: float = 0.05
+    """Learning rate of the reader as a share of the rest's, since it has learnt before."""
+    motion_pairs: int = 2000
+    """Pairs that the mean fields of motion are fitted to before the first step."""
+    reader_start: str = ""
+    """Name or file of an AU estimator that the reader begins with; its last layer if it fits."""
+    start: str = ""
+    """Name or file of a warped generator to begin with, where the shapes agree."""
+
+
+@dataclass(frozen=True)
+class PairArrays:
+    """A batch of pairs as it is drawn; see `Pairs`."""
+
+    sources: Array
+    """(F, S, S, 3) uint8."""
+    targets: Array
+    """(F, S, S, 3) uint8."""
+    asked: Array
+    """(F, C) float32."""
+    there: Array
+    """(F, C) float32."""
+    flows: Array
+    """(F, S/4, S/4, 2) float32."""
+
+    def tensors(self) -> Pairs:
+        """The batch as the network takes it."""
+        return Pairs(
+            from_images(self.sources),
+            from_images(self.targets),
+            torch.from_numpy(self.asked),
+            torch.from_numpy(self.there),
+            torch.from_numpy(self.flows).permute(0, 3, 1, 2),
+        )
+
+
+def seen_pair(
+    source: Array, target: Array, flow: Array, view: View, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """A pair and its flow under one view; three in ten sources are JPEGs, and so their targets."""
+    near, far = view.of(source), view.of(target)
+    if rng.random() < 0.3:
+        packed = recompress(near, rng)
+        change = packed.astype(np.int16) - near
+        near, far = packed, (far + change).clip(0, 255).astype(np.uint8)
+    return near, far, view.of_flow(flow, source.shape[0])
+
+
+class MovingTraining:
+    """One generator under paired supervision (a `Trainable` of the loop).
+
+    Args:
+        recipe: the settings.
+        condition: length of the condition.
+        draw: a batch of pairs for a random generator.
+        sheet: a contact sheet of held-out samples.
+    """
+
+    def __init__(
+        self,
+        recipe: MovingRecipe,
+        condition: int,
+        draw: Callable[[np.random.Generator], PairArrays],
+        sheet: Callable[[WarpedGenerator], Array],
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self._draw, self._sheet = recipe, draw, sheet
+        self.net, self.average = (
+            WarpedGenerator(width=recipe.width, blocks=recipe.blocks, condition=condition)
+            for _ in range(2)
+        )
+        if recipe.reader_start:
+            _begin_with(self.net.reader, find(recipe.reader_start).path)
+        if recipe.start:
+            _begin_with(self.net, find(recipe.start).path)
+        # The reader's statistics are those it was begun with: batches here are too small for more.
+        self.net.eval()
+        if not recipe.start:
+            self.net.motion.data = fit_motion(self.net, draw, recipe)
+        self.average.load_state_dict(self.net.state_dict())
+        self.average.eval()
+        reader = list(self.net.reader.parameters())
+        known = {id(parameter) for parameter in reader}
+        rest = [held for held in self.net.parameters() if id(held) not in known]
+        self.optimiser = torch.optim.Adam([{"params": rest}, {"params": reader}], lr=recipe.rate)
+
+    def step(self, index: int) -> dict[str, float]:
+        """One batch; the same index always draws the same pairs."""
+        recipe = self.recipe
+        drawn = self._draw(np.random.default_rng((recipe.seed, index)))
+        loss = pair_loss(self.net, drawn.tensors())
+        rate = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
+        shares = (1.0, recipe.reader_share)
+        for group, share in zip(self.optimiser.param_groups, shares, strict=True):
+            group["lr"] = rate * share
+        self.optimiser.zero_grad()
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.most_gradient)
+        self.optimiser.step()
+        average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
+        return {
+            "moved": float(loss.moved),
+            "do-nothing": float(loss.still),
+            "flow px": float(loss.flow),
+            "read": float(loss.read),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average and the optimiser."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def sheet(self) -> Array:
+        """Held-out faces under the conditions that the task shows."""
+        return self._sheet(self.average)
+
+
+def fit_motion(
+    net: WarpedGenerator, draw: Callable[[np.random.Generator], PairArrays], recipe: MovingRecipe
+) -> Tensor:
+    """Mean fields of motion by ridge regression of flows on what is asked and what is there.
+
+    Returns:
+        As `WarpedGenerator.motion`: (2 (1 + 2 C), 32, 32), in units of its scale.
+    """
+    size = 1 + 2 * net.condition_size
+    normal, moment = np.eye(size), np.zeros((size, 2 * MOTION_SIZE**2))
+    for index in range(recipe.motion_pairs // recipe.batch):
+        drawn = draw(np.random.default_rng((recipe.seed, 1, index)))
+        there = np.clip(np.nan_to_num(drawn.there), 0, 1)
+        told = np.concatenate([np.ones((len(there), 1)), drawn.asked, there], axis=1)
+        flows = torch.from_numpy(drawn.flows).permute(0, 3, 1, 2)
+        coarse = nn.functional.interpolate(flows, size=(MOTION_SIZE, MOTION_SIZE), mode="area")
+        normal += told.T @ told
+        moment += told.T @ coarse.flatten(1).numpy()
+    fields = np.linalg.solve(normal, moment) / FLOW_SCALE
+    return torch.from_numpy(fields.astype(np.float32)).reshape(-1, MOTION_SIZE, MOTION_SIZE)
+
+
+def _begin_with(net: nn.Module, weights: Path) -> None:
+    """Take over the tensors that have the same name and shape."""
+    from safetensors.torch import load_file
+
+    own = net.state_dict()
+    held = {name: value.float() for name, value in load_file(weights).items()}
+    fitting = {k: v for k, v in held.items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict(own | fitting)
+
+
+@torch.no_grad()
+def contact_sheet(
+    net: WarpedGenerator, faces: Array, size: int, conditions: Sequence[Sequence[float]]
+) -> Array:
+    """A row for each face (N, H, H, 3) uint8: the source, then each of the conditions (C,)."""
+    source: Tensor = nn.functional.interpolate(from_images(faces), size=(size, size), mode="area")
+    columns = [source]
+    for condition in conditions:
+        columns.append(net(source, torch.tensor(condition).expand(len(source), -1)))
+    return np.concatenate([np.concatenate(list(to_images(c)), 0) for c in columns], 1)
+
+
+def export(
+    net: WarpedGenerator,
+    recipe: MovingRecipe,
+    facts: dict[str, str],
+    names: Sequence[str],
+    to: Path,
+) -> None:
+    """Write the shipped file: float16 safetensors with its metadata.
+
+    Args:
+        facts: name, architecture, task and recipe of the file.
+        names: of the condition's values, in order.
+    """
+    shared = {
+        "layout": "warped",
+        "width": str(recipe.width),
+        "blocks": str(recipe.blocks),
+        "condition": json.dumps(list(names)),
+        "size": str(recipe.size),
+    }
+    export_weights(net, shared | facts, to)
