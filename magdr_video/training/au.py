@@ -21,7 +21,7 @@ from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.ganimation import ACTION_UNITS
 from magdr_video.training.expression_pairs import ExpressionViews, load_views
 from magdr_video.training.faces_data import Array, OmiFaces, jitter, recompress
-from magdr_video.training.loop import fit, mixed_precision
+from magdr_video.training.loop import fit, memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -93,7 +93,7 @@ class AuTraining:
         self.net, self.average = (AUEstimator(width=recipe.width) for _ in range(2))
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
-        self.net.to(memory_format=torch.channels_last)
+        self.net.to(memory_format=memory_format())
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay
         )

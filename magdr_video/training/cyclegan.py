@@ -19,7 +19,7 @@ import torch
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import blend_by_attention
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
-from magdr_video.training.loop import fit, mixed_precision
+from magdr_video.training.loop import fit, memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -117,7 +117,7 @@ class CycleganTraining:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.train, self.held_out, self.steps = recipe, train, held_out, steps
-        self.net = build(recipe).to(memory_format=torch.channels_last)
+        self.net = build(recipe).to(memory_format=memory_format())
         self.average = build(recipe)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)

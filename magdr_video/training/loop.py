@@ -35,10 +35,22 @@ class Trainable(Protocol):
         """A contact sheet (H, W, 3) of held-out samples, or None."""
 
 
+def _has_bfloat16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def mixed_precision() -> torch.autocast:
     """bfloat16 where the processor computes in it; elsewhere it would be ten times slower."""
-    able = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return torch.autocast("cpu", torch.bfloat16, enabled=able)
+    return torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16())
+
+
+def memory_format() -> torch.memory_format:
+    """Channels last for bfloat16, where it pays.
+
+    In float32 it does not, and torch 2.14 on CPUs without bfloat16 corrupts the heap in the
+    backward pass of very narrow channels-last convolutions.
+    """
+    return torch.channels_last if _has_bfloat16() else torch.contiguous_format
 
 
 def save_checkpoint(folder: Path, index: int, trainable: Trainable) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from magdr_video.errors import SettingsError
 from magdr_video.training.faces_data import Array
+from magdr_video.training.loop import memory_format
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -44,9 +45,9 @@ def read_recipe(kind: type[RecipeT], path: Path) -> RecipeT:
 
 
 def from_images(images: Array) -> Tensor:
-    """uint8 (F, H, W, 3) to float32 (F, 3, H, W) in [-1, 1], channels last in memory."""
+    """uint8 (F, H, W, 3) to float32 (F, 3, H, W) in [-1, 1], in the layout of the trainings."""
     planes = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-    return planes.float().div(127.5).sub(1)
+    return planes.float().div(127.5).sub(1).contiguous(memory_format=memory_format())
 
 
 def to_images(batch: Tensor) -> Array:

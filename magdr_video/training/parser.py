@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from magdr_video.models.bisenet import BiSeNet, normalise
 from magdr_video.training.faces_data import Array
-from magdr_video.training.loop import fit, mixed_precision
+from magdr_video.training.loop import fit, memory_format, mixed_precision
 from magdr_video.training.paired import read_recipe, scheduled_rate
 from magdr_video.training.parser_faces import ParsedFaces, draw_view, load_parsed
 from magdr_video.training.parser_scores import dice_table, draw_labels, measure_dice, parse_images
@@ -87,7 +87,7 @@ class ParserTraining:
     def __init__(self, recipe: ParserRecipe, train: ParsedFaces, held_out: ParsedFaces) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.train, self.held_out = recipe, train, held_out
-        self.net = BiSeNet(width=recipe.width).to(memory_format=torch.channels_last)
+        self.net = BiSeNet(width=recipe.width).to(memory_format=memory_format())
         self.average = BiSeNet(width=recipe.width).eval()
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
@@ -107,7 +107,8 @@ class ParserTraining:
         pairs = [draw_view(self.train.images[i], self.train.labels[i], size, rng) for i in chosen]
         images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
         labels = torch.from_numpy(np.stack([one for _, one in pairs])).long()
-        return normalise(images.float() / 255), labels
+        normal = normalise(images.float() / 255)
+        return normal.contiguous(memory_format=memory_format()), labels
 
     def step(self, index: int) -> dict[str, float]:
         """One batch; the same index always draws the same views."""

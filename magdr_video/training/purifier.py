@@ -22,7 +22,7 @@ from torch import Tensor
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
-from magdr_video.training.loop import fit
+from magdr_video.training.loop import fit, memory_format
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -127,7 +127,7 @@ class PurifierTraining:
 
             self.net.load_state_dict(load(recipe.start).state_dict())
         self.average.load_state_dict(self.net.state_dict())
-        self.net.to(memory_format=torch.channels_last)
+        self.net.to(memory_format=memory_format())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=0)
         self._piece = functools.lru_cache(maxsize=None)(pool.piece)
 
