@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -31,8 +31,9 @@ def _setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    flag: str = "",
 ) -> Any:
-    about = {"help": help, "low": low, "high": high, "choices": choices}
+    about = {"help": help, "low": low, "high": high, "choices": choices, "flag": flag}
     return field(default=default, metadata=about)
 
 
@@ -49,8 +50,12 @@ class ModelSettings:
 class ConditionSettings:
     """What the generator is asked for."""
 
-    attributes: str = _setting("", "edit: comma-separated, such as Blond_Hair,Young")
-    expression: str = _setting("", "reenact: a name such as happy, or AU12=0.8,AU25=0.5")
+    attributes: str = _setting(
+        "", "edit: comma-separated, such as Blond_Hair,Young", flag="attributes"
+    )
+    expression: str = _setting(
+        "", "reenact: a name such as happy, or AU12=0.8,AU25=0.5", flag="expression"
+    )
     strength: float = _setting(1.0, "reenact: scales the expression", low=0.0, high=2.0)
 
 
@@ -58,7 +63,9 @@ class ConditionSettings:
 class FaceSettings:
     """Finding, following and pasting faces."""
 
-    which: str = _setting("all", "all, largest or index:N (left to right at a shot's start)")
+    which: str = _setting(
+        "all", "all, largest or index:N (left to right at a shot's start)", flag="face"
+    )
     period: int = _setting(4, "frames between full detections", low=1, high=250)
     long_side: int = _setting(480, "frames are scaled to this for detection, px", low=64, high=4096)
     threshold: float = _setting(0.9, "least detector confidence", low=0.0, high=1.0)
@@ -90,7 +97,9 @@ class ReconstructionSettings:
     window: int = _setting(
         5, "frames averaged along the motion, 1 is none; at most twice run.batch", low=1, high=9
     )
-    search_budget: int = _setting(0, "generator passes a search may spend, 0 is none", low=0)
+    search_budget: int = _setting(
+        0, "generator passes a search may spend, 0 is none", low=0, flag="search-budget"
+    )
     cache: bool = _setting(True, "hold verdicts and recipes over the frames of a track")
 
 
@@ -98,32 +107,34 @@ class ReconstructionSettings:
 class OutputSettings:
     """How the result is encoded and marked."""
 
-    vcodec: str = _setting("", "encoder; empty takes the container's default")
-    crf: int = _setting(18, "constant rate factor of the encoder", low=0, high=63)
-    preset: str = _setting("", "the encoder's own speed preset")
-    pix_fmt: str = _setting("", "pixel format; empty keeps the source's")
+    vcodec: str = _setting("", "encoder; empty takes the container's default", flag="vcodec")
+    crf: int = _setting(18, "constant rate factor of the encoder", low=0, high=63, flag="crf")
+    preset: str = _setting("", "the encoder's own speed preset", flag="encoder-preset")
+    pix_fmt: str = _setting("", "pixel format; empty keeps the source's", flag="pix-fmt")
     provenance: str = _setting(
-        "auto", "marks on generated output", choices=("auto", "require", "none")
+        "auto", "marks on generated output", choices=("auto", "require", "none"), flag="provenance"
     )
-    hdr: str = _setting("reject", "PQ and HLG input", choices=("reject", "passthrough"))
+    hdr: str = _setting("reject", "PQ and HLG input", choices=("reject", "passthrough"), flag="hdr")
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """How the run itself behaves."""
 
-    device: str = _setting("auto", "auto, cpu, cuda or cuda:N")
+    device: str = _setting("auto", "auto, cpu, cuda or cuda:N", flag="device")
     batch: int = _setting(16, "frames a batch", low=1, high=512)
     seed: int = _setting(0, "seed of everything random", low=0)
-    strict: bool = _setting(False, "a face that fails ends the run (exit 1)")
-    jobs: int = _setting(1, "clips worked on at once, each in its own process", low=1, high=256)
+    strict: bool = _setting(False, "a face that fails ends the run (exit 1)", flag="strict")
+    jobs: int = _setting(
+        1, "clips worked on at once, each in its own process", low=1, high=256, flag="jobs"
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
     """Every setting of one run, complete, checked, immutable."""
 
-    task: str = _setting("reenact", "what the generator does", choices=TASKS)
+    task: str = _setting("reenact", "what the generator does", choices=TASKS, flag="task")
     model: ModelSettings = field(default_factory=ModelSettings)
     condition: ConditionSettings = field(default_factory=ConditionSettings)
     faces: FaceSettings = field(default_factory=FaceSettings)
@@ -254,41 +265,111 @@ def build(values: Mapping[str, Any]) -> Settings:
     return out
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one place; a later layer wins over those before it."""
+
+    origin: str
+    """The place in words, for `--print-config`."""
+    values: Mapping[str, Any]
+    """By dotted key, each checked."""
+
+
 def load_settings(
     *,
     task: str | None,
     preset: Path | None = None,
     overrides: Iterable[str] = (),
     flags: Mapping[str, Any] | None = None,
+    around: Sequence[Layer] = (),
 ) -> Settings:
-    """The complete settings of a run: task's preset < user's preset < `--set` < flags.
+    """The complete settings of a run: those of `resolve`, without their origins."""
+    return resolve(
+        task=task, preset=preset, overrides=overrides, flags=flags, around=around
+    ).settings
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings and where each value comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """By dotted key."""
+
+
+def resolve(
+    *,
+    task: str | None,
+    preset: Path | None = None,
+    overrides: Iterable[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    around: Sequence[Layer] = (),
+) -> Resolved:
+    """Task's preset < what lies around the run < the preset named < `--set` < flags.
 
     Args:
-        task: one of `TASKS`, or None to take it from the preset.
+        task: one of `TASKS`, or None to take it from the layers.
         preset: the user's own TOML file.
         overrides: `key=value` texts, dotted keys.
         flags: dotted keys given as flags of their own; None values are ignored.
+        around: files and environment (`surroundings`), lowest first; none for a call from Python,
+            which should not depend on where it is made.
 
     Raises:
         SettingsError: anything unknown, out of range, or a preset for another task.
     """
-    user = read_preset(preset) if preset else {}
-    if task and preset and user.get("task", task) != task:
+    named = read_preset(preset) if preset else {}
+    if task and named.get("task", task) != task:
         raise SettingsError(
-            f"--task {task} and preset {preset} (task = '{user['task']}') disagree",
+            f"--task {task} and preset {preset} (task = '{named['task']}') disagree",
             hint="drop one of the two",
         )
-    chosen = task or user.get("task") or "reenact"
-    if chosen not in TASKS:
-        raise SettingsError(f"unknown task '{chosen}'", hint=nearest(chosen, TASKS))
-    values = read_preset(preset_folder() / f"{chosen}.toml") | user | {"task": chosen}
-    for text in overrides:
+    layers = [
+        *around,
+        Layer(f"--preset {preset}", named),
+        Layer("--set", _overridden(overrides)),
+        Layer("flag", _flagged(flags or {}, task)),
+    ]
+    chosen = "reenact"
+    for layer in layers:
+        chosen = layer.values.get("task", chosen)
+    shipped = read_preset(preset_folder() / f"{chosen}.toml") | {"task": chosen}
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(declared(), "default")
+    for layer in (Layer(f"preset {chosen}", shipped), *layers):
+        values.update(layer.values)
+        origins.update(dict.fromkeys(layer.values, layer.origin))
+    return Resolved(build(values), origins)
+
+
+def _overridden(texts: Iterable[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for text in texts:
         key, sign, value = text.partition("=")
         if not sign:
             raise SettingsError(f"--set '{text}' has no '='", hint="write --set key=value")
-        _require_known(key, "--set")
-        values[key] = _checked(key, _from_text(key, value, "--set"), "--set")
-    for key, flag in (flags or {}).items():
-        if flag is not None:
-            values[key] = _checked(key, flag, "flag")
-    return build(values)
+        values |= from_text(key, value, "--set")
+    return values
+
+
+def _flagged(flags: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+    if task is not None and task not in TASKS:
+        raise SettingsError(f"unknown task '{task}'", hint=nearest(task, TASKS))
+    given = {"task": task, **flags}
+    return {key: _checked(key, v, "flag") for key, v in given.items() if v is not None}
+
+
+def from_text(key: str, text: str, where: str) -> dict[str, Any]:
+    """One setting that was given as text, checked.
+
+    Args:
+        key: dotted.
+        text: the value, as a person writes it.
+        where: what to name in an error.
+
+    Raises:
+        SettingsError: unknown key, wrong type, out of range.
+    """
+    _require_known(key, where)
+    return {key: _checked(key, _from_text(key, text, where), where)}

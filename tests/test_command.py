@@ -6,6 +6,7 @@ No run here needs weights or a face: each ends before, at, or because of what is
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,8 +53,10 @@ Run = Callable[..., Outcome]
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The program in this process; signals are left as pytest has them."""
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
-    for name in ("MAGDR_TASK", "MAGDR_DEVICE", "MAGDR_FACE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("MAGDR_")]:
+        monkeypatch.delenv(name)
+    # No settings of whoever runs the tests.
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
 
     def start(*arguments: object) -> Outcome:
         capsys.readouterr()
@@ -381,7 +384,7 @@ def test_flags_become_settings(run: Run, clip: Path) -> None:
     shown = {
         cells[0]: cells[1]
         for line in outcome.out.splitlines()
-        if len(cells := [cell.strip() for cell in line.split("│")[1:-1]]) == 3
+        if len(cells := [cell.strip() for cell in line.split("│")[1:-1]]) == 4
     }
     assert shown.keys() >= flatten(load_settings(task="edit")).keys()
     for key, value in {
@@ -394,6 +397,16 @@ def test_flags_become_settings(run: Run, clip: Path) -> None:
         "run.strict": "False",
     }.items():
         assert shown[key] == value, key
+
+
+def test_the_environment_reaches_the_run_and_is_named(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGDR_CRF", "33")
+    for command in (("defend", "--print-config"), ("detect", "--print-config")):
+        outcome = run(command[0], clip, *command[1:])
+        assert outcome.code == 0
+        assert any("33" in line and "MAGDR_CRF" in line for line in outcome.out.splitlines())
 
 
 def test_a_directory_means_its_videos_without_our_own_outputs(tmp_path: Path) -> None:

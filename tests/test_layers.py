@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "magdr_video"
 LEVELS = (
     ("types", "errors"),
     ("settings", "device", "progress", "torch_pair"),
+    ("surroundings",),
     ("video", "models", "criteria"),
     # The bank loads the learned purifier.
     ("transforms",),

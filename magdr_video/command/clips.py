@@ -16,23 +16,35 @@ from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import SettingsError, UsageError, nearest
 from magdr_video.jobs import Defence, Document, Job, Judgement, Work
 from magdr_video.progress import MODES, progress
-from magdr_video.settings import load_settings
+from magdr_video.settings import resolve
+from magdr_video.surroundings import surroundings
 
 INPUTS = typer.Argument(
     ..., help="Video files, directories, quoted patterns, @LIST.", show_default=False
 )
-TASK = typer.Option(None, "--task", "-t", help="replace, edit or reenact.", envvar="MAGDR_TASK")
-PRESET = typer.Option(None, "--preset-file", "--preset", help="Your own preset (TOML).")
+TASK = typer.Option(None, "--task", "-t", help="replace, edit or reenact.")
+PRESET = typer.Option(
+    None, "--preset-file", "--preset", help="Your own preset (TOML).", envvar="MAGDR_PRESET_FILE"
+)
 SET = typer.Option([], "--set", help="Override one setting: key=value. Repeatable.")
-DEVICE = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N.", envvar="MAGDR_DEVICE")
-FACE = typer.Option(None, "--face", help="all, largest or index:N.", envvar="MAGDR_FACE")
-PROGRESS = typer.Option("auto", "--progress", help="auto, bar, json or none.")
-QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no notes.")
-RECURSIVE = typer.Option(False, "--recursive", "-r", help="Directories in directories, too.")
+DEVICE = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N.")
+FACE = typer.Option(None, "--face", help="all, largest or index:N.")
+PROGRESS = typer.Option(
+    "auto", "--progress", help="auto, bar, json or none.", envvar="MAGDR_PROGRESS"
+)
+PRINT_CONFIG = typer.Option(
+    False, "--print-config", help="Print every setting and where it comes from, then exit."
+)
+QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no notes.", envvar="MAGDR_QUIET")
+RECURSIVE = typer.Option(
+    False, "--recursive", "-r", help="Directories in directories, too.", envvar="MAGDR_RECURSIVE"
+)
 JOBS = typer.Option(None, "--jobs", help="Clips worked on at once, in processes.")
-FAIL_FAST = typer.Option(False, "--fail-fast", help="Begin nothing more after a failure.")
-JSON = typer.Option(False, "--json", help="Print the report on stdout.")
-REPORT = typer.Option(None, "--report", help="Write the report to a file.")
+FAIL_FAST = typer.Option(
+    False, "--fail-fast", help="Begin nothing more after a failure.", envvar="MAGDR_FAIL_FAST"
+)
+JSON = typer.Option(False, "--json", help="Print the report on stdout.", envvar="MAGDR_JSON")
+REPORT = typer.Option(None, "--report", help="Write the report to a file.", envvar="MAGDR_REPORT")
 
 
 def defend(
@@ -75,7 +87,7 @@ def defend(
     ),
     strict: bool = typer.Option(False, "--strict", help="A failed stage ends the run."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan; write nothing."),
-    print_config: bool = typer.Option(False, "--print-config", help="Print the settings, exit."),
+    print_config: bool = PRINT_CONFIG,
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -87,10 +99,11 @@ def defend(
     """Detect and undo perturbations, translate the faces, write the clip."""
     _check_mode(progress_mode)
     overwriting = Overwriting(yes, no)
-    settings = load_settings(
+    resolved = resolve(
         task=task,
         preset=preset_file,
         overrides=overrides,
+        around=surroundings(),
         flags={
             "condition.attributes": attributes,
             "condition.expression": expression,
@@ -110,8 +123,9 @@ def defend(
         },
     )
     if print_config:
-        show_settings(settings)
+        show_settings(resolved)
         return
+    settings = resolved.settings
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
     done = Archive(archive, settings) if archive else None
     entries = plan(sources, output, many=many, overwriting=overwriting, archive=done, dry=dry_run)
@@ -135,6 +149,7 @@ def detect(
     fail_if_perturbed: bool = typer.Option(
         False, "--fail-if-perturbed", help="Exit with 1 when any face is perturbed."
     ),
+    print_config: bool = PRINT_CONFIG,
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -146,7 +161,13 @@ def detect(
     """Judge whether a clip's faces carry a perturbation; writes no video."""
     _check_mode(progress_mode)
     flags = {"faces.which": face, "run.device": device, "run.jobs": jobs}
-    settings = load_settings(task=task, preset=preset_file, overrides=overrides, flags=flags)
+    resolved = resolve(
+        task=task, preset=preset_file, overrides=overrides, flags=flags, around=surroundings()
+    )
+    if print_config:
+        show_settings(resolved)
+        return
+    settings = resolved.settings
     entries = [Entry(Job(source.path)) for source in expand(inputs, recursive=recursive)]
     batch = _run(entries, Judgement(settings), progress_mode, quiet, fail_fast, lambda _: [])
     if not as_json:

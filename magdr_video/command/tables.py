@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 from magdr_video.jobs import Defence, Document, Job, Watch
 from magdr_video.progress import print_table, say
-from magdr_video.settings import Settings, declared, flatten
+from magdr_video.settings import Resolved, Settings, declared, flatten
 
 
-def show_settings(settings: Settings) -> None:
-    """Every setting of the run with its meaning."""
-    about = declared()
+def show_settings(resolved: Resolved) -> None:
+    """Every setting of the run with its origin and its meaning."""
+    about, origins = declared(), resolved.origins
     rows = [
-        [key, str(value), about[key].metadata["help"]] for key, value in flatten(settings).items()
+        [key, str(value), origins[key], about[key].metadata["help"]]
+        for key, value in flatten(resolved.settings).items()
     ]
-    print_table("Settings of this run", ("key", "value", "meaning"), rows)
+    print_table("Settings of this run", ("key", "value", "from", "meaning"), rows)
 
 
 @dataclass
