@@ -25,7 +25,9 @@ LEVELS = (
     ("runs",),
     ("protection", "baselines", "archive", "jobs"),
     ("workers",),
-    ("training", "benchmark", "batch", "demo"),
+    ("training", "batch", "demo"),
+    # It measures what the trainings made, and the demo's clip.
+    ("benchmark",),
     ("command",),
     ("__main__",),
 )
