@@ -18,7 +18,7 @@ LEVELS = (
     # The bank loads the learned purifier.
     ("transforms",),
     # `faces` reads frames (`video`) and `report` flattens settings: both are below.
-    ("faces", "translation", "detection", "reconstruction", "provenance", "report"),
+    ("faces", "translation", "detection", "reconstruction", "provenance", "report", "score_plot"),
     ("attacks", "pipeline"),
     ("stages", "driving", "loading"),
     ("staging",),

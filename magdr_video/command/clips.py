@@ -16,6 +16,7 @@ from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import SettingsError, UsageError, nearest
 from magdr_video.jobs import Defence, Document, Job, Judgement, Work
 from magdr_video.progress import MODES, progress
+from magdr_video.score_plot import check_plot, draw_scores
 from magdr_video.settings import resolve
 from magdr_video.surroundings import surroundings
 
@@ -149,6 +150,9 @@ def detect(
     fail_if_perturbed: bool = typer.Option(
         False, "--fail-if-perturbed", help="Exit with 1 when any face is perturbed."
     ),
+    plot: Path | None = typer.Option(
+        None, "--plot", help="Draw the scores over time; a folder for several inputs."
+    ),
     print_config: bool = PRINT_CONFIG,
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
@@ -169,15 +173,28 @@ def detect(
         return
     settings = resolved.settings
     entries = [Entry(Job(source.path)) for source in expand(inputs, recursive=recursive)]
+    if plot is not None:
+        check_plot(plot / "scores.png" if plot.is_dir() else plot)
+        if len(entries) > 1 and not plot.is_dir():
+            raise UsageError(
+                f"--plot {plot} is one file for {len(entries)} inputs",
+                hint="name an existing directory",
+            )
     batch = _run(entries, Judgement(settings), progress_mode, quiet, fail_fast, lambda _: [])
-    if not as_json:
-        for document in batch.done:
+    for document in batch.done:
+        if not as_json:
             show_verdicts(document)
+        if plot is not None:
+            draw_scores(document, _plot_of(document, plot))
     emit(batch, "detect", many=are_many(inputs), as_json=as_json, report=report)
     if batch.ending is not None:
         raise batch.ending
     if fail_if_perturbed and any(d["run"]["faces_perturbed"] for d in batch.done):
         raise typer.Exit(1)
+
+
+def _plot_of(document: Document, plot: Path) -> Path:
+    return plot / f"{Path(document['input']).stem}.png" if plot.is_dir() else plot
 
 
 def _run(
