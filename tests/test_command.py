@@ -601,3 +601,27 @@ def test_json_progress_is_one_object_a_line(
     begun = next(one for one in events if one["event"] == "begin")
     assert (begun["input"], begun["total_seconds"]) == ("clip.mp4", pytest.approx(0.12, abs=0.01))
     assert any(one["event"] == "note" and "2 of 3 faces" in one["text"] for one in events)
+
+
+def test_a_comparison_film_is_asked_for_with_a_file_or_a_directory(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films: list[Path] = []
+
+    def film(source: Path, target: Path, path: Path, *_: Any, **__: Any) -> None:
+        films.append(path)
+        path.write_bytes(b"film")
+
+    monkeypatch.setattr("magdr_video.comparison.write_comparison", film)
+    path = tmp_path / "film.mp4"
+    outcome = run("defend", clip, "--compare", path)
+    assert (outcome.code, films) == (0, [path])
+    assert f"comparison film: {path}" in outcome.err
+    (tmp_path / "clip_defended.mp4").unlink()
+    assert_error(run("defend", clip, "--compare", path), 7, "film.mp4 exists")
+    other = clip.with_name("other.mp4")
+    other.write_bytes(clip.read_bytes())
+    assert run("defend", clip, other, "--compare", path).code == 2
+    assert run("defend", clip, other, "-q", "--compare", tmp_path / "films").code == 0
+    assert [p.name for p in films[1:]] == ["clip_compared.mp4", "other_compared.mp4"]
+    assert run("defend", clip, "--compare", path, "--undefended").code == 2

@@ -23,7 +23,8 @@ LEVELS = (
     ("stages", "driving", "loading"),
     ("staging",),
     ("runs",),
-    ("protection", "baselines", "archive", "jobs"),
+    ("protection", "baselines", "archive", "comparison"),
+    ("jobs",),
     ("workers",),
     ("training", "batch", "demo"),
     # It measures what the trainings made, and the demo's clip.

@@ -89,6 +89,9 @@ def defend(
     strict: bool = typer.Option(False, "--strict", help="A failed stage ends the run."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan; write nothing."),
     print_config: bool = PRINT_CONFIG,
+    compare: Path | None = typer.Option(
+        None, "--compare", help="Also write a film: source, undefended, defended side by side."
+    ),
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -100,6 +103,8 @@ def defend(
     """Detect and undo perturbations, translate the faces, write the clip."""
     _check_mode(progress_mode)
     overwriting = Overwriting(yes, no)
+    if compare is not None and undefended:
+        raise UsageError("--compare shows the defence, --undefended has none", hint="drop one")
     resolved = resolve(
         task=task,
         preset=preset_file,
@@ -129,7 +134,15 @@ def defend(
     settings = resolved.settings
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
     done = Archive(archive, settings) if archive else None
-    entries = plan(sources, output, many=many, overwriting=overwriting, archive=done, dry=dry_run)
+    entries = plan(
+        sources,
+        output,
+        many=many,
+        overwriting=overwriting,
+        archive=done,
+        compare=compare,
+        dry=dry_run,
+    )
     work = Defence(settings, driving=driving, encoder=dict(_pair(text) for text in options))
     if dry_run:
         batch = _run(entries, DryRun(work), "none", quiet, fail_fast, lambda _: [])
@@ -154,6 +167,9 @@ def detect(
         None, "--plot", help="Draw the scores over time; a folder for several inputs."
     ),
     print_config: bool = PRINT_CONFIG,
+    sample: int = typer.Option(
+        0, "--sample", help="Judge so many frames, drawn at random; 0 is all.", min=0, max=256
+    ),
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -180,7 +196,8 @@ def detect(
                 f"--plot {plot} is one file for {len(entries)} inputs",
                 hint="name an existing directory",
             )
-    batch = _run(entries, Judgement(settings), progress_mode, quiet, fail_fast, lambda _: [])
+    work = Judgement(settings, sample)
+    batch = _run(entries, work, progress_mode, quiet, fail_fast, lambda _: [])
     for document in batch.done:
         if not as_json:
             show_verdicts(document)
