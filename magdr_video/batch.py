@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from magdr_video import __version__
-from magdr_video.errors import Interrupted, MagdrError, PartialFailure
+from magdr_video.errors import ClosedPipe, Interrupted, MagdrError, PartialFailure
 from magdr_video.jobs import Document, Job, Work, attempt, error_of, failed
 from magdr_video.workers import Listener, run_in_workers
 
@@ -170,6 +170,8 @@ def _reports(
 def _alone(work: Work, job: Job, watch: _Watch) -> Document:
     try:
         return work(job, watch)
+    except ClosedPipe:
+        raise
     except MagdrError as error:
         return failed(work, job, error)
 

@@ -11,6 +11,7 @@
     +-- PolicyError         8   refused by a provenance or consent rule
     +-- PartialFailure      9   a batch in which some inputs failed
     +-- Interrupted       130   SIGINT (143 for SIGTERM), after clean-up
+    +-- ClosedPipe        141   nobody reads our output any more; ends without a word
 
 A `MagdrError` is a user's mistake or the world's: it is shown as one line and one hint. Anything
 else that escapes is our own mistake and keeps its traceback.
@@ -101,6 +102,12 @@ class Interrupted(MagdrError):
     def __init__(self, message: str, *, signal_number: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
+
+
+class ClosedPipe(MagdrError):
+    """Whoever read our output has seen enough; not a failure, so nothing is said."""
+
+    exit_code = 141
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:

@@ -10,8 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from magdr_video.errors import MagdrError, RuntimeFailure
+from magdr_video.errors import ClosedPipe, MagdrError, RuntimeFailure
 from magdr_video.settings import Settings
+from magdr_video.video.pipes import is_standard
+from magdr_video.video.span import WHOLE, Span
 
 if TYPE_CHECKING:
     from magdr_video.runs import Models
@@ -27,8 +29,6 @@ class Job:
     source: Path
     target: Path | None = None
     """Where the result goes; None where none is written."""
-    film: Path | None = None
-    """Where a film of source, undefended and defended result goes; None where none is made."""
 
 
 class Watch(Protocol):
@@ -78,37 +78,26 @@ class Defence(_WithModels):
     driving: Path | None = None
     encoder: Mapping[str, str] = field(default_factory=dict)
     """Further options of the encoder."""
+    span: Span = WHOLE
+    """The part of each clip that is translated."""
 
     def __call__(self, job: Job, watch: Watch) -> Document:
         """Translate `job.source` into `job.target`, which is replaced if it exists."""
-        from magdr_video.comparison import write_comparison
         from magdr_video.runs import translate_clip
 
         assert job.target is not None
         watch.begin(self.check(job))
-        document = translate_clip(
+        return translate_clip(
             job.source,
             job.target,
             self.settings,
             models=self.models(),
             driving=self.driving,
             options=self.encoder,
+            span=self.span,
             overwrite=True,
             tick=watch.tick,
         )
-        if job.film is not None:
-            write_comparison(
-                job.source,
-                job.target,
-                job.film,
-                self.settings,
-                self.models(),
-                driving=self.driving,
-                options=self.encoder,
-                tick=watch.tick,
-            )
-            document["run"]["notes"].append(f"comparison film: {job.film}")
-        return document
 
     def check(self, job: Job) -> float | None:
         """Refuse before any model is loaded what would be refused after it; seconds of the clip.
@@ -120,6 +109,8 @@ class Defence(_WithModels):
         from magdr_video.runs import refuse_hdr
         from magdr_video.video.reader import probe
 
+        if is_standard(job.source):
+            return None  # it can be read only once, by the run itself
         clip = probe(job.source)
         about = self.settings.output
         refuse_hdr(clip, about.hdr)
@@ -132,23 +123,15 @@ class Judgement(_WithModels):
     """Judges the faces of clips; writes nothing."""
 
     command: ClassVar[str] = "detect"
-    sample: int = 0
-    """Frames to judge, drawn at random; 0 judges all."""
 
     def __call__(self, job: Job, watch: Watch) -> Document:
         """Judge `job.source`."""
         from magdr_video.runs import detect_clip
         from magdr_video.video.reader import probe
 
-        clip = probe(job.source)
-        watch.begin(float(clip.duration) if clip.duration else None)
-        return detect_clip(
-            job.source,
-            self.settings,
-            models=self.models(),
-            sample=self.sample,
-            tick=watch.tick,
-        )
+        length = None if is_standard(job.source) else probe(job.source).duration
+        watch.begin(float(length) if length else None)
+        return detect_clip(job.source, self.settings, models=self.models(), tick=watch.tick)
 
 
 def attempt(work: Work, job: Job, watch: Watch) -> Document:
@@ -158,11 +141,11 @@ def attempt(work: Work, job: Job, watch: Watch) -> Document:
     keeps its traceback, on stderr.
 
     Raises:
-        BrokenPipeError: whoever reads our output has gone.
+        BrokenPipeError, ClosedPipe: whoever reads our output has gone.
     """
     try:
         return work(job, watch)
-    except BrokenPipeError:
+    except (BrokenPipeError, ClosedPipe):
         raise
     except MagdrError as error:
         return failed(work, job, error)

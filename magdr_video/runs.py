@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from magdr_video import provenance
 from magdr_video.device import describe
-from magdr_video.errors import OutputError, RuntimeFailure, SettingsError
+from magdr_video.errors import Interrupted, OutputError, RuntimeFailure, SettingsError
 from magdr_video.faces.alignment import align
 from magdr_video.loading import Models, load_models
 from magdr_video.pipeline import run
@@ -19,9 +20,11 @@ from magdr_video.settings import Settings
 from magdr_video.staging import Staged, face_finder, face_tracker, judging_only, stage_clip
 from magdr_video.types import FaceCrops, FrameBatch, RunReport
 from magdr_video.video.clip_info import ClipInfo
+from magdr_video.video.pipes import PipeOutput, claim_standard_output, is_standard
+from magdr_video.video.placement import partial_path
 from magdr_video.video.prefetch import prefetch
 from magdr_video.video.reader import ClipReader
-from magdr_video.video.sampler import sample_at_random
+from magdr_video.video.span import WHOLE, Span
 from magdr_video.video.target import target_suffix
 from magdr_video.video.writer import ClipWriter
 
@@ -40,11 +43,18 @@ __all__ = [
 Tick = Callable[[int, Fraction], None]
 """Progress: frames done and the time reached in the clip, in seconds."""
 
+Stop = Callable[[], int]
+"""Asked now and then: the number of a signal that wants the run to end, or 0."""
+
 PREFETCHED_BATCHES = 2
 
 
 def _no_tick(frames: int, seconds: Fraction) -> None:
     pass
+
+
+def _go_on() -> int:
+    return 0
 
 
 def translate_clip(
@@ -55,60 +65,67 @@ def translate_clip(
     models: Models | None = None,
     driving: Path | None = None,
     options: Mapping[str, str] | None = None,
+    span: Span = WHOLE,
     overwrite: bool = False,
     tick: Tick = _no_tick,
+    stop: Stop = _go_on,
 ) -> dict[str, Any]:
     """Translate the faces of a clip, defended as the settings say.
 
     Args:
-        source: a video file.
-        target: the file to write; it appears only when it is whole.
+        source: a video file; '-' is standard input.
+        target: the file to write, which appears only when it is whole; '-' is standard output.
         models: those of an earlier clip with the same settings; loaded when absent.
         driving: reenact only: a clip whose expression, frame by frame, is the condition.
         options: further options of the encoder.
+        span: the part of the clip to translate; the result holds nothing else.
         overwrite: replace a target that exists.
         tick: called after every batch.
+        stop: asked after every batch whether to end early.
 
     Returns:
-        The report (see `report.report_document`); the audit record lies beside the target.
+        The report (see `report.report_document`); the audit record lies beside a target that is a
+        file.
 
     Raises:
         MagdrError: see `errors`; nothing is left under the target's name.
+        Interrupted: `stop` said so; what was done lies in '<stem>.partial<ext>'.
     """
     report = RunReport()
-    with ClipReader(source, batch=settings.run.batch) as reader:
+    with ClipReader(
+        source, batch=settings.run.batch, span=span, tapped=is_standard(source)
+    ) as reader:
         refuse_hdr(reader.info, settings.output.hdr)
         models = models or load_models(settings)
         staged = stage_clip(settings, models, reader.info, report, driving=driving)
-        with _writer(source, target, reader.info, settings, options or {}, overwrite) as writer:
-            ahead = prefetch(iter(reader), PREFETCHED_BATCHES)
+        place = PipeOutput(claim_standard_output()) if is_standard(target) else target
+        number = 0
+        with (
+            _writer(reader, place, settings, options or {}, overwrite) as writer,
+            _read_ahead(reader) as ahead,
+        ):
             for batch in _passed_through(ahead, staged, report, settings, tick):
                 writer.write(batch)
+                if number := stop():
+                    writer.settle_at(partial_path(target))
+                    break
             _gate(report, source)
-        report.notes += [*models.notes, *reader.info.notes, *writer.notes]
+        report.notes += [*models.notes, *reader.notes, *writer.notes]
         report.streams = list(writer.streams)
     staged.count_into(report)
-    document = _document("defend", source, target, settings, models, report)
-    provenance.write_json(provenance.record_path(target), document)
+    if number:
+        raise _interrupted(number, report, place)
+    hashes = {"input": _hash(source, reader), "output": _hash(target, place)}
+    document = _document("defend", source, target, settings, models, report, hashes)
+    if not is_standard(target):
+        provenance.write_json(provenance.record_path(target), document)
     return document
 
 
 def detect_clip(
-    source: Path,
-    settings: Settings,
-    *,
-    models: Models | None = None,
-    sample: int = 0,
-    tick: Tick = _no_tick,
+    source: Path, settings: Settings, *, models: Models | None = None, tick: Tick = _no_tick
 ) -> dict[str, Any]:
     """Judge a clip's faces without writing anything; the report's `run.verdicts` says it all.
-
-    Args:
-        source: a video file.
-        settings: of the run; `run.seed` draws the sample.
-        models: as `translate_clip`.
-        sample: judge so many frames, drawn at random; 0 judges the whole clip.
-        tick: called after every batch.
 
     Raises:
         MagdrError: as `translate_clip`; SettingsError also when detection is switched off.
@@ -124,20 +141,12 @@ def detect_clip(
         refuse_hdr(reader.info, settings.output.hdr)
         models = models or load_models(settings)
         staged = judging_only(stage_clip(settings, models, reader.info, report))
-        batches: Iterable[FrameBatch] = reader
-        if sample:
-            batches = sample_at_random(source, sample, settings.run.seed)
-            report.notes.append(_sampling_note(batches, settings.run.seed))
-        for _ in _passed_through(batches, staged, report, settings, tick):
+        for _ in _passed_through(iter(reader), staged, report, settings, tick):
             pass
-        report.notes += [*models.notes, *reader.info.notes]
+        report.notes += [*models.notes, *reader.notes]
     staged.count_into(report)
-    return _document("detect", source, None, settings, models, report)
-
-
-def _sampling_note(drawn: Sequence[FrameBatch], seed: int) -> str:
-    frames = ", ".join(str(batch.first_index) for batch in drawn)
-    return f"judged on {len(drawn)} frames drawn at random (run.seed {seed}) only: {frames}"
+    hashes = {"input": _hash(source, reader)}
+    return _document("detect", source, None, settings, models, report, hashes)
 
 
 def crops_of(
@@ -185,19 +194,38 @@ def check_paths(source: Path, target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"folder {target.parent} does not exist", hint="make it first")
 
 
+@contextmanager
+def _read_ahead(reader: ClipReader) -> Iterator[Iterator[FrameBatch]]:
+    """Batches decoded in a thread, which ends with the block whatever happens in it."""
+    ahead = prefetch(iter(reader), PREFETCHED_BATCHES)
+    try:
+        yield ahead
+    finally:
+        reader.abandon()
+        ahead.close()  # type: ignore[attr-defined]
+
+
+def _interrupted(number: int, report: RunReport, place: Path | PipeOutput) -> Interrupted:
+    where = f"; they are in {partial_path(place)}" if isinstance(place, Path) else ""
+    return Interrupted(
+        f"stopped by a signal after {report.frames_out} frames{where}", signal_number=number
+    )
+
+
 def _writer(
-    source: Path,
-    target: Path,
-    info: ClipInfo,
+    reader: ClipReader,
+    target: Path | PipeOutput,
     settings: Settings,
     options: Mapping[str, str],
     overwrite: bool,
 ) -> ClipWriter:
-    held = settings.output
+    held, info = settings.output, reader.info
     return ClipWriter(
         target,
         info,
-        source=source,
+        source=reader.tap or info.path,
+        stretch=reader.stretch,
+        muxer=held.format if isinstance(target, PipeOutput) else None,
         vcodec=held.vcodec or None,
         crf=held.crf,
         preset=held.preset or None,
@@ -226,6 +254,13 @@ def _gate(report: RunReport, source: Path) -> None:
         )
 
 
+def _hash(path: Path, held: ClipReader | PipeOutput | Path) -> str:
+    """SHA-256 of a file, or of what went through a pipe; empty where it did not all pass."""
+    if not is_standard(path):
+        return provenance.sha256_of(path)
+    return held.piped_sha256 if not isinstance(held, Path) else ""
+
+
 def _document(
     command: str,
     source: Path,
@@ -233,10 +268,8 @@ def _document(
     settings: Settings,
     models: Models,
     report: RunReport,
+    hashes: Mapping[str, str],
 ) -> dict[str, Any]:
-    hashes = {"input": provenance.sha256_of(source)}
-    if target is not None:
-        hashes["output"] = provenance.sha256_of(target)
     return report_document(
         command=command,
         source=source,
@@ -246,5 +279,5 @@ def _document(
         device=describe(models.device),
         weights=models.weights,
         libraries=provenance.library_versions(),
-        hashes=hashes,
+        hashes={name: digest for name, digest in hashes.items() if digest},
     )

@@ -22,6 +22,8 @@ else:
     import tomli as tomllib
 
 TASKS = ("replace", "edit", "reenact")
+PIPE_FORMATS = ("matroska", "mpegts", "mp4", "nut")
+"""Muxers that need no way back; 'mp4' is written in fragments."""
 
 
 def _setting(
@@ -113,6 +115,12 @@ class OutputSettings:
     pix_fmt: str = _setting("", "pixel format; empty keeps the source's", flag="pix-fmt")
     provenance: str = _setting(
         "auto", "marks on generated output", choices=("auto", "require", "none"), flag="provenance"
+    )
+    format: str = _setting(
+        "matroska",
+        "container of what goes to standard output",
+        choices=PIPE_FORMATS,
+        flag="format",
     )
     hdr: str = _setting("reject", "PQ and HLG input", choices=("reject", "passthrough"), flag="hdr")
 

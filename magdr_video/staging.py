@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -84,7 +83,7 @@ def stage_clip(
         find_faces=tracker.track,
         align=_aligner(models, info, tracker, report),
         parse=_parser(settings, models, report),
-        condition=_conditions(models, _drive(settings, models, finder, driving)),
+        condition=_conditions(models, info, _drive(settings, models, finder, driving)),
         inspect=inspect,
         reconstruct=reconstruct,
         translate=lambda restored, conditions, verdict: translate_by_verdict(
@@ -157,12 +156,13 @@ def _asked(names: Sequence[str], values: Sequence[float]) -> tuple[str, ...]:
 
 
 def _conditions(
-    models: Models, driving: Driving | None
+    models: Models, info: ClipInfo, driving: Driving | None
 ) -> Callable[[FrameBatch, FaceCrops], Tensor]:
     def condition(batch: FrameBatch, crops: FaceCrops) -> Tensor:
         if driving is None:
             return models.translator.condition(models.condition, len(crops))
-        seconds = [Fraction(int(batch.pts[frame])) * batch.time_base for frame in crops.faces.frame]
+        ticks = [int(batch.pts[frame]) - info.first_pts for frame in crops.faces.frame]
+        seconds = [tick * batch.time_base for tick in ticks]
         return driving.conditions(seconds).to(models.device)
 
     return condition

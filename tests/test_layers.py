@@ -18,17 +18,14 @@ LEVELS = (
     # The bank loads the learned purifier.
     ("transforms",),
     # `faces` reads frames (`video`) and `report` flattens settings: both are below.
-    ("faces", "translation", "detection", "reconstruction", "provenance", "report", "score_plot"),
+    ("faces", "translation", "detection", "reconstruction", "provenance", "report"),
     ("attacks", "pipeline"),
     ("stages", "driving", "loading"),
     ("staging",),
     ("runs",),
-    ("protection", "baselines", "archive", "comparison"),
-    ("jobs",),
+    ("protection", "baselines", "archive", "jobs"),
     ("workers",),
-    ("training", "batch", "demo"),
-    # It measures what the trainings made, and the demo's clip.
-    ("benchmark",),
+    ("training", "benchmark", "batch", "demo"),
     ("command",),
     ("__main__",),
 )

@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from magdr_video.command import benchmark, clips, demo, info, models, train
-from magdr_video.errors import Interrupted, MagdrError
+from magdr_video.command import clips, demo, info, models, train
+from magdr_video.errors import ClosedPipe, Interrupted, MagdrError
 
 app = typer.Typer(
     name="magdr-video",
@@ -28,7 +28,6 @@ app.command("info")(info.info)
 app.command("demo")(demo.demo)
 app.command("train", context_settings=train.PASS_ON)(train.train)
 app.add_typer(models.app, name="models")
-app.add_typer(benchmark.app, name="benchmark")
 
 
 def _version(wanted: bool) -> None:
@@ -67,10 +66,10 @@ def main(arguments: list[str] | None = None) -> Any:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(arguments, prog_name="magdr-video")
+    except (ClosedPipe, BrokenPipeError):
+        # Keep the interpreter from complaining when it flushes the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ClosedPipe.exit_code)
     except MagdrError as error:
         print(describe(error), file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Keep the interpreter from complaining when it flushes the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)

@@ -16,12 +16,13 @@ from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import SettingsError, UsageError, nearest
 from magdr_video.jobs import Defence, Document, Job, Judgement, Work
 from magdr_video.progress import MODES, progress
-from magdr_video.score_plot import check_plot, draw_scores
 from magdr_video.settings import resolve
 from magdr_video.surroundings import surroundings
+from magdr_video.video.pipes import is_standard
+from magdr_video.video.span import parse_span
 
 INPUTS = typer.Argument(
-    ..., help="Video files, directories, quoted patterns, @LIST.", show_default=False
+    ..., help="Video files, directories, quoted patterns, @LIST; - is stdin.", show_default=False
 )
 TASK = typer.Option(None, "--task", "-t", help="replace, edit or reenact.")
 PRESET = typer.Option(
@@ -51,7 +52,7 @@ REPORT = typer.Option(None, "--report", help="Write the report to a file.", envv
 def defend(
     inputs: list[Path] = INPUTS,
     output: Path | None = typer.Option(
-        None, "--output", "-o", help="File, or directory for several inputs."
+        None, "--output", "-o", help="File, or directory for several inputs; - is stdout."
     ),
     task: str | None = TASK,
     attributes: str | None = typer.Option(
@@ -60,6 +61,10 @@ def defend(
     expression: str | None = typer.Option(
         None, "--expression", help="reenact: such as happy, or AU12=0.8,AU25=0.5."
     ),
+    start: str | None = typer.Option(
+        None, "--start", help="First frame: seconds, h:mm:ss.mmm, or a number as 120f."
+    ),
+    end: str | None = typer.Option(None, "--end", help="Where to stop; that frame is left out."),
     driving: Path | None = typer.Option(
         None, "--driving", help="reenact: a clip whose expression steers the output."
     ),
@@ -78,6 +83,9 @@ def defend(
         None, "--encoder-preset", help="The encoder's own preset, such as veryfast."
     ),
     pix_fmt: str | None = typer.Option(None, "--pix-fmt", help="Pixel format."),
+    pipe_format: str | None = typer.Option(
+        None, "--format", help="Container for -o -: matroska, mpegts, mp4 or nut."
+    ),
     options: list[str] = typer.Option([], "-e", help="Encoder option key=value. Repeatable."),
     provenance: str | None = typer.Option(None, "--provenance", help="auto, require or none."),
     hdr: str | None = typer.Option(None, "--hdr", help="reject or passthrough."),
@@ -89,9 +97,6 @@ def defend(
     strict: bool = typer.Option(False, "--strict", help="A failed stage ends the run."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan; write nothing."),
     print_config: bool = PRINT_CONFIG,
-    compare: Path | None = typer.Option(
-        None, "--compare", help="Also write a film: source, undefended, defended side by side."
-    ),
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -103,8 +108,6 @@ def defend(
     """Detect and undo perturbations, translate the faces, write the clip."""
     _check_mode(progress_mode)
     overwriting = Overwriting(yes, no)
-    if compare is not None and undefended:
-        raise UsageError("--compare shows the defence, --undefended has none", hint="drop one")
     resolved = resolve(
         task=task,
         preset=preset_file,
@@ -126,24 +129,23 @@ def defend(
             "output.pix_fmt": pix_fmt,
             "output.provenance": provenance,
             "output.hdr": hdr,
+            "output.format": pipe_format,
         },
     )
     if print_config:
         show_settings(resolved)
         return
     settings = resolved.settings
+    _check_pipes(inputs, output, pipe_format, as_json=as_json)
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
     done = Archive(archive, settings) if archive else None
-    entries = plan(
-        sources,
-        output,
-        many=many,
-        overwriting=overwriting,
-        archive=done,
-        compare=compare,
-        dry=dry_run,
+    entries = plan(sources, output, many=many, overwriting=overwriting, archive=done, dry=dry_run)
+    work = Defence(
+        settings,
+        driving=driving,
+        encoder=dict(_pair(text) for text in options),
+        span=parse_span(start, end),
     )
-    work = Defence(settings, driving=driving, encoder=dict(_pair(text) for text in options))
     if dry_run:
         batch = _run(entries, DryRun(work), "none", quiet, fail_fast, lambda _: [])
     else:
@@ -163,13 +165,7 @@ def detect(
     fail_if_perturbed: bool = typer.Option(
         False, "--fail-if-perturbed", help="Exit with 1 when any face is perturbed."
     ),
-    plot: Path | None = typer.Option(
-        None, "--plot", help="Draw the scores over time; a folder for several inputs."
-    ),
     print_config: bool = PRINT_CONFIG,
-    sample: int = typer.Option(
-        0, "--sample", help="Judge so many frames, drawn at random; 0 is all.", min=0, max=256
-    ),
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -189,29 +185,15 @@ def detect(
         return
     settings = resolved.settings
     entries = [Entry(Job(source.path)) for source in expand(inputs, recursive=recursive)]
-    if plot is not None:
-        check_plot(plot / "scores.png" if plot.is_dir() else plot)
-        if len(entries) > 1 and not plot.is_dir():
-            raise UsageError(
-                f"--plot {plot} is one file for {len(entries)} inputs",
-                hint="name an existing directory",
-            )
-    work = Judgement(settings, sample)
-    batch = _run(entries, work, progress_mode, quiet, fail_fast, lambda _: [])
-    for document in batch.done:
-        if not as_json:
+    batch = _run(entries, Judgement(settings), progress_mode, quiet, fail_fast, lambda _: [])
+    if not as_json:
+        for document in batch.done:
             show_verdicts(document)
-        if plot is not None:
-            draw_scores(document, _plot_of(document, plot))
     emit(batch, "detect", many=are_many(inputs), as_json=as_json, report=report)
     if batch.ending is not None:
         raise batch.ending
     if fail_if_perturbed and any(d["run"]["faces_perturbed"] for d in batch.done):
         raise typer.Exit(1)
-
-
-def _plot_of(document: Document, plot: Path) -> Path:
-    return plot / f"{Path(document['input']).stem}.png" if plot.is_dir() else plot
 
 
 def _run(
@@ -224,7 +206,7 @@ def _run(
     archive: Archive | None = None,
 ) -> Batch:
     def done(job: Job) -> None:
-        if archive is not None and job.target is not None:
+        if archive is not None and job.target is not None and not is_standard(job.source):
             archive.add(job.source, job.target)
 
     with progress(
@@ -243,6 +225,23 @@ def _run(
 def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise UsageError(f"--progress '{mode}' is not allowed", hint=nearest(mode, MODES))
+
+
+def _check_pipes(
+    inputs: list[Path], output: Path | None, pipe_format: str | None, *, as_json: bool
+) -> None:
+    """Nothing but the film may go to stdout, and only there is its container a free choice."""
+    if len(inputs) > 1 and any(is_standard(path) for path in inputs):
+        raise UsageError(f"standard input and {len(inputs) - 1} other inputs", hint="give - alone")
+    if output is not None and is_standard(output):
+        if as_json:
+            raise UsageError(
+                "--json and -o - both want stdout", hint="write the report with --report FILE"
+            )
+    elif pipe_format is not None:
+        raise UsageError(
+            "--format is for -o -", hint="the extension of a file chooses its container"
+        )
 
 
 def _pair(text: str) -> tuple[str, str]:

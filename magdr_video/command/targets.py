@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 import typer
@@ -15,6 +14,7 @@ from magdr_video.batch import Entry
 from magdr_video.command.inputs import VIDEO_SUFFIXES, Source
 from magdr_video.errors import MagdrError, OutputError, UsageError
 from magdr_video.jobs import Job
+from magdr_video.video.pipes import is_standard
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,6 @@ def plan(
     many: bool,
     overwriting: Overwriting,
     archive: Archive | None = None,
-    compare: Path | None = None,
     dry: bool = False,
 ) -> list[Entry]:
     """One entry for each input: to be worked on, skipped, or refused.
@@ -64,24 +63,20 @@ def plan(
         many: whether -o must name a directory.
         overwriting: what the user said about files that exist.
         archive: clips that are done.
-        compare: where the comparison film goes, a directory for several inputs.
         dry: make no folder.
 
     Raises:
         UsageError: several inputs and one output file, or two inputs with one target.
     """
-    for place, flag in ((output, "-o"), (compare, "--compare")):
-        if many and place is not None and _is_file_name(place):
-            raise UsageError(
-                f"{len(sources)} inputs cannot all become {place}",
-                hint=f"name a directory with {flag}",
-            )
+    if many and output is not None and _is_file_name(output):
+        raise UsageError(
+            f"{len(sources)} inputs cannot all become {output}", hint="name a directory with -o"
+        )
     targets = [target_of(source, output, many) for source in sources]
-    films = [film_of(source, compare, many) for source in sources]
-    _refuse_shared(sources, [*targets, *(film for film in films if film is not None)])
+    _refuse_shared(sources, targets)
     return [
-        _entry(Job(source.path, target, film), overwriting, archive, many=many, dry=dry)
-        for source, target, film in zip(sources, targets, films, strict=True)
+        _entry(Job(source.path, target), overwriting, archive, many=many, dry=dry)
+        for source, target in zip(sources, targets, strict=True)
     ]
 
 
@@ -89,18 +84,14 @@ def target_of(source: Source, output: Path | None, many: bool) -> Path:
     """Where the result of an input goes: beside it, into a directory, or to the file named."""
     from magdr_video.runs import default_target
 
+    if output is None and is_standard(source.path):
+        raise UsageError("standard input has no name to give the output", hint="name it with -o")
     if output is None:
         return default_target(source.path)
     if many or output.is_dir():
-        return output / source.below / default_target(source.path).name
+        name = "stdin.mp4" if is_standard(source.path) else source.path.name
+        return output / source.below / default_target(Path(name)).name
     return output
-
-
-def film_of(source: Source, compare: Path | None, many: bool) -> Path | None:
-    """Where the comparison film of an input goes: into a directory, or to the file named."""
-    if compare is None or not (many or compare.is_dir()):
-        return compare
-    return compare / source.below / f"{source.path.stem}_compared.mp4"
 
 
 def _is_file_name(output: Path) -> bool:
@@ -112,11 +103,11 @@ def _is_file_name(output: Path) -> bool:
 def _refuse_shared(sources: Sequence[Source], targets: Sequence[Path]) -> None:
     """Two inputs such as a.avi and a.mp4 would become one file, the later over the earlier."""
     taken: dict[Path, Path] = {}
-    for source, target in zip(cycle(sources), targets, strict=False):
+    for source, target in zip(sources, targets, strict=True):
         if target in taken:
             raise UsageError(
                 f"{taken[target]} and {source.path} would both become {target}",
-                hint="give them other names, or to two runs with different -o",
+                hint="give them to two runs with different -o",
             )
         taken[target] = source.path
 
@@ -125,15 +116,16 @@ def _entry(
     job: Job, overwriting: Overwriting, archive: Archive | None, *, many: bool, dry: bool
 ) -> Entry:
     assert job.target is not None
+    if is_standard(job.target):
+        return Entry(job)
     if archive is not None and archive.holds(job.source, job.target):
         return Entry(job, skipped="done before, says the archive")
     try:
-        for place in (job.target, job.film):
-            if place is None or (many and not _has_folder(place, dry)):
-                continue
-            _check_places(job.source, place)
-            if not overwriting.allows(place):
-                return Entry(job, skipped=f"{place} exists")
+        if many and not _has_folder(job.target, dry):
+            return Entry(job)
+        _check_places(job.source, job.target)
+        if not overwriting.allows(job.target):
+            return Entry(job, skipped="exists")
     except MagdrError as error:
         return Entry(job, refusal=error)
     return Entry(job)

@@ -29,6 +29,8 @@ CODES = {"bt709": 1, "bt601": 6, "bt2020": 9}
 """The code to write where the input's own cannot stand."""
 PQ, HLG = 16, 18
 FULL_RANGE = 2
+FASTEST = 1000
+"""Frames a second that are believed; FFmpeg takes a Matroska from a pipe for 30,000."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class ClipInfo:
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The container's tags."""
     video_stream_index: int = 0
+    first_pts: int = 0
+    """Of the first frame, in ticks; also of a part, whose times are moved there."""
     hdr: bool = False
     """True for PQ and HLG."""
     codec: str = ""
@@ -142,7 +146,7 @@ def describe(
         width=width,
         height=height,
         time_base=stream.time_base or Fraction(1, 1000),
-        average_rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        average_rate=_rate(stream),
         frame_count_hint=stream.frames,
         duration=_duration(container, stream),
         pixel_format=kept.name,
@@ -208,6 +212,12 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     if container.duration:
         return Fraction(container.duration, av.time_base)
     return None
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Frames a second, as far as anything believable is known."""
+    known = (rate for rate in (stream.average_rate, stream.guessed_rate) if rate)
+    return next((rate for rate in known if rate <= FASTEST), Fraction(25))
 
 
 def _notes(coded: str, kept: str, colour: Colour) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from magdr_video.errors import InputError, MagdrError, OutputError, RuntimeFailure
+from magdr_video.errors import ClosedPipe, InputError, MagdrError, OutputError, RuntimeFailure
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The disk, the quota or the largest allowed file is used up."""
@@ -45,11 +45,16 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what fails inside into `OutputError` (exit 7), or `RuntimeFailure` for the encoder."""
+    """Turn what fails inside into `OutputError` (exit 7), or `RuntimeFailure` for the encoder.
+
+    A pipe that its reader has closed is `ClosedPipe` (exit 141).
+    """
     try:
         yield
     except MagdrError:
         raise
+    except BrokenPipeError as error:
+        raise ClosedPipe("nobody reads the output any more") from error
     except (av.error.FFmpegError, OSError) as error:
         code, reason = getattr(error, "errno", None), reason_of(error)
         if code in FULL:

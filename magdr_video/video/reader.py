@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import av
-import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from magdr_video.errors import InputError
 from magdr_video.types import FrameBatch
+from magdr_video.video.batching import Timeline, batches
 from magdr_video.video.clip_info import ClipInfo, best_video, describe
-from magdr_video.video.cuts import CutDetector
 from magdr_video.video.failures import check_readable, reading, reason_of
-from magdr_video.video.frames import (
-    PLANAR,
-    Orientation,
-    orientation_of,
-    plane_views,
-    to_planar,
-)
+from magdr_video.video.frames import orientation_of
+from magdr_video.video.packets import TappedPackets, open_input
+from magdr_video.video.pipes import PipeInput, is_standard
+from magdr_video.video.span import WHOLE, Span
+from magdr_video.video.stretch import SpanCutter, Stretch
 
 __all__ = ["ClipInfo", "ClipReader", "probe"]
+
+LAG = 1
+"""Seconds read on after the last picture of a part, for sound that lies behind it in the file."""
 
 
 def probe(path: Path | str) -> ClipInfo:
@@ -46,27 +49,43 @@ class ClipReader:
     Damaged packets are skipped, and a file that breaks off ends there; both are told in `notes`.
 
     Args:
-        path: the file.
+        path: the file; '-' is standard input.
         batch: frames a batch; the last one may be shorter.
+        span: the part to read. It is cut on decoded frames, and its times are moved so that the
+            first frame comes when the clip's first frame would have.
+        tapped: keep the packets of all other streams in `tap`, for a writer that cannot read the
+            clip a second time.
 
     Raises:
         InputError: on entering; missing, a directory, empty, not a video, without a video stream,
             truncated before its index, or without one frame that can be decoded.
+        SettingsError: on entering; the span begins after the last frame, or holds none.
     """
 
-    def __init__(self, path: Path | str, *, batch: int = 16) -> None:
+    def __init__(
+        self, path: Path | str, *, batch: int = 16, span: Span = WHOLE, tapped: bool = False
+    ) -> None:
         if batch < 1:
             raise ValueError(f"batch is {batch}, must be at least 1")
         self._path = Path(path)
         self._batch = batch
+        self._span = span
+        self._tapped = tapped
+        self._pipe: PipeInput | None = None
         self._container: InputContainer | None = None
         self._info: ClipInfo | None = None
+        self._packets: Iterator[Packet[Stream]] = iter(())
         self.notes: list[str] = []
         """What a user should know; grows while the clip is read."""
+        self.tap: TappedPackets | None = None
+        """Packets of the other streams, if they were asked for."""
+        self.stretch = Stretch()
+        """Where the span fell; `begin` and `shift` are known once the reader is entered."""
         self._damaged = 0
 
     def __enter__(self) -> ClipReader:
-        check_readable(self._path)
+        if not is_standard(self._path):
+            check_readable(self._path)
         try:
             with reading(self._path):
                 self._open()
@@ -90,8 +109,20 @@ class ClipReader:
             raise ValueError("the reader is not open; use it in a with statement")
         return self._info
 
+    @property
+    def piped_sha256(self) -> str:
+        """SHA-256 of standard input; empty for a file, and where it was not read to its end."""
+        return self._pipe.sha256 if self._pipe is not None else ""
+
+    def abandon(self) -> None:
+        """Want no more: a thread that waits for standard input comes back."""
+        if self._pipe is not None:
+            self._pipe.close()
+
     def close(self) -> None:
         """Close the file; harmless when closed already."""
+        if self._pipe is not None:
+            self._pipe.close()
         if self._container is not None:
             self._container.close()
             self._container = None
@@ -99,14 +130,12 @@ class ClipReader:
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches from where reading stands; a second iteration goes on, it does not restart."""
         with reading(self._path):
-            yield from _batches(self._frames, self.info, self._upright, self._batch, self.notes)
+            yield from batches(self._placed, self.info, self._upright, self._batch, self.notes)
             if self._damaged:
                 self.notes.append(f"{self._damaged} damaged packets of {self._path.name} skipped")
 
     def _open(self) -> None:
-        # An absolute path cannot be taken for a protocol ("a:b.mp4") or an option ("-x.mp4").
-        opened = av.open(str(self._path.absolute()), metadata_errors="replace")
-        self._container = opened
+        opened = self._container = self._open_container()
         stream = best_video(opened)
         if stream is None:
             raise InputError(
@@ -115,7 +144,10 @@ class ClipReader:
                 hint="name a file with a picture",
             )
         stream.codec_context.thread_type = av.codec.context.ThreadType.AUTO
-        frames = self._decode(opened, stream)
+        self.tap = TappedPackets(opened) if self._tapped else None
+        # An empty list of streams stands for all of them.
+        self._packets = opened.demux(*([] if self._tapped else [stream]))
+        frames = self._decode(stream)
         first = next(frames, None)
         if first is None:
             raise InputError(
@@ -124,21 +156,42 @@ class ClipReader:
         self._upright = orientation_of(first)
         self._info = describe(self._path, opened, stream, first)
         self.notes.extend(self._info.notes)
-        self._frames = _chain(first, frames)
+        timeline = Timeline(self._info, self.notes)
+        opening = (first, *timeline.place(first))
+        self._info = replace(self._info, first_pts=opening[1])
+        placed = chain((opening,), ((frame, *timeline.place(frame)) for frame in frames))
+        cutter = SpanCutter(self._span, self._info.time_base, self.stretch)
+        self._placed = cutter.cut(placed, self._skip, self._read_on)
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        packets = container.demux(stream)
+    def _open_container(self) -> InputContainer:
+        if not is_standard(self._path):
+            return open_input(self._path)
+        self._pipe = PipeInput()
+        try:
+            return av.open(self._pipe, "r", metadata_errors="replace")
+        except av.error.FFmpegError as error:
+            if self._pipe.size:
+                raise
+            raise InputError(
+                f"{self._pipe.name} is empty (0 bytes)", hint="what should have written to it?"
+            ) from error
+
+    def _decode(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
         while True:
             try:
-                packet = next(packets)
+                packet = next(self._packets)
             except StopIteration:
                 return
             except av.error.FFmpegError as error:
                 self.notes.append(f"{self._path.name} breaks off: {reason_of(error)}")
                 yield from stream.codec_context.decode(None)
                 return
+            # The packets that flush a decoder know their stream, but not its number.
+            if packet.stream.index != stream.index:
+                self._put_by(packet)
+                continue
             try:
-                frames = packet.decode()
+                frames: list[av.VideoFrame] = packet.decode()  # type: ignore[assignment]
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
@@ -146,134 +199,22 @@ class ClipReader:
                 continue
             yield from frames
 
+    def _put_by(self, packet: Packet[Stream]) -> None:
+        if self.tap is not None:
+            self.tap.put(packet)
 
-def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    yield first
-    yield from rest
+    def _skip(self, seconds: Fraction) -> None:
+        """The part begins after this time."""
+        if self.tap is not None:
+            self.tap.forget_before(seconds)
 
-
-class _Timeline:
-    """Gives every frame a pts: the decoder's, or one that continues the clip."""
-
-    def __init__(self, info: ClipInfo, notes: list[str]) -> None:
-        self._step = max(1, round(1 / (info.average_rate * info.time_base)))
-        self._time_base = info.time_base
-        self._notes = notes
-        self._last: int | None = None
-        self._shift = 0
-        self._missing = False
-
-    def place(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """(pts, duration) in ticks of the clip's time base.
-
-        A missing pts follows the last by one average step. Equal ones are kept. One that goes back
-        is a joint of two recordings: what follows is moved to continue the clip.
-        """
-        duration = int(frame.duration or 0)
-        pts = frame.pts
-        if pts is not None and frame.time_base and frame.time_base != self._time_base:
-            pts = round(Fraction(pts) * frame.time_base / self._time_base)
-        expected = 0 if self._last is None else self._last + self._step
-        if pts is None:
-            self._note_missing()
-            pts = expected
-        else:
-            pts += self._shift
-            if self._last is not None and pts < self._last:
-                self._notes.append(f"timestamps jump back at {float(pts * self._time_base):.3f} s")
-                self._shift += expected - pts
-                pts = expected
-        self._last = pts
-        return pts, duration
-
-    def _note_missing(self) -> None:
-        if not self._missing:
-            self._notes.append("frames without a timestamp were placed at the average rate")
-        self._missing = True
-
-
-def _batches(
-    frames: Iterator[av.VideoFrame],
-    info: ClipInfo,
-    upright: Orientation,
-    size: int,
-    notes: list[str],
-) -> Iterator[FrameBatch]:
-    timeline, cuts = _Timeline(info, notes), CutDetector()
-    picture = _Picture(info, upright, notes)
-    done = 0
-    pending = _Pending(info, size)
-    for frame in frames:
-        pts, duration = timeline.place(frame)
-        luma = picture.copy_into(frame, pending)
-        pending.append(pts, duration, cuts.begins_shot(luma, info.bits))
-        if pending.count == size:
-            yield pending.finish(done)
-            done += size
-            pending = _Pending(info, size)
-    if pending.count:
-        yield pending.finish(done)
-
-
-class _Pending:
-    """A batch under construction; planes are allocated once and filled in place."""
-
-    def __init__(self, info: ClipInfo, size: int) -> None:
-        kept = PLANAR[info.pixel_format]
-        self._info = info
-        self.planes = [
-            np.empty((size, *shape), kept.dtype) for shape in kept.shapes(info.height, info.width)
-        ]
-        self._times: list[tuple[int, int, bool]] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._times)
-
-    def append(self, pts: int, duration: int, cut: bool) -> None:
-        self._times.append((pts, duration, cut))
-
-    def finish(self, first_index: int) -> FrameBatch:
-        count = self.count
-        full = count == len(self.planes[0])
-        pts, durations, cut = zip(*self._times, strict=True)
-        return FrameBatch(
-            # A short last batch is copied, so that it does not hold the memory of a full one.
-            planes=tuple(p if full else p[:count].copy() for p in self.planes),
-            pts=np.array(pts, np.int64),
-            durations=np.array(durations, np.int64),
-            time_base=self._info.time_base,
-            pixel_format=self._info.pixel_format,
-            bits=self._info.bits,
-            colour=self._info.colour,
-            first_index=first_index,
-            cut=np.array(cut, np.bool_),
-        )
-
-
-class _Picture:
-    """Turns decoded frames into upright planes of one format and size."""
-
-    def __init__(self, info: ClipInfo, upright: Orientation, notes: list[str]) -> None:
-        self._kept = PLANAR[info.pixel_format]
-        self._info = info
-        self._upright = upright
-        self._notes = notes
-        size = (info.height, info.width)
-        self._coded = size[::-1] if upright.swaps_sides else size
-        self._changed = False
-
-    def copy_into(self, frame: av.VideoFrame, pending: _Pending) -> NDArray[Any]:
-        """Write the frame's planes behind those in `pending`; returns the upright luma (h, w)."""
-        if (frame.height, frame.width) != self._coded and not self._changed:
-            self._notes.append(
-                f"frames change size from {self._coded[1]}x{self._coded[0]} to "
-                f"{frame.width}x{frame.height}; scaled to the first"
-            )
-            self._changed = True
-        planar = to_planar(frame, self._kept, matrix=self._info.colour.matrix, size=self._coded)
-        views = plane_views(planar, self._kept)
-        for stack, view in zip(pending.planes, views, strict=True):
-            stack[pending.count] = self._upright.apply(view)
-        luma: NDArray[Any] = pending.planes[0][pending.count]
-        return luma
+    def _read_on(self, seconds: Fraction) -> None:
+        if self.tap is None:
+            return
+        video = self.info.video_stream_index
+        with suppress(av.error.FFmpegError):
+            for packet in self._packets:
+                if packet.stream_index != video:
+                    self.tap.put(packet)
+                elif packet.dts is not None and packet.dts * packet.time_base > seconds + LAG:
+                    return

@@ -157,12 +157,12 @@ def test_a_hard_cut_is_flagged_once_whatever_the_batch(batch: int, tmp_path: Pat
 
 
 def test_equal_times_are_kept_and_missing_ones_filled() -> None:
+    from magdr_video.video.batching import Timeline
     from magdr_video.video.clip_info import ClipInfo
-    from magdr_video.video.reader import _Timeline
 
     info = ClipInfo.synthetic(64, 48, 25)
     notes: list[str] = []
-    timeline = _Timeline(info, notes)
+    timeline = Timeline(info, notes)
     placed = []
     for pts in (0, 3600, 3600, None, 100, 3700):
         frame = av.VideoFrame(16, 16)

@@ -1,0 +1,95 @@
+"""Where an output goes, and how it appears there: at once when it is whole, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from magdr_video.errors import OutputError
+from magdr_video.video.pipes import PipeOutput
+
+
+def part_path(target: Path) -> Path:
+    """The name of an output while it is written: hidden, in the same folder."""
+    return target.with_name(f".{target.name}.part")
+
+
+def partial_path(target: Path) -> Path:
+    """The name of what an interrupted run leaves to watch: '<stem>.partial<ext>'."""
+    return target.with_name(f"{target.stem}.partial{target.suffix}")
+
+
+class FilePlace:
+    """A file that appears only when it is whole.
+
+    Args:
+        target: its final name.
+        overwrite: replace a file that exists.
+        inputs: files that it must not be.
+    """
+
+    def __init__(self, target: Path, *, overwrite: bool, inputs: Sequence[Path]) -> None:
+        self.path = target
+        self._part = part_path(target)
+        self._overwrite = overwrite
+        self._inputs = inputs
+
+    @property
+    def destination(self) -> str:
+        """What to open for writing."""
+        return str(self._part.absolute())
+
+    def check(self) -> None:
+        """Refuse a place that must not be written.
+
+        Raises:
+            OutputError: it is an input or a directory, or exists without `overwrite`.
+        """
+        exists = self.path.exists()
+        for read in self._inputs:
+            if exists and read.exists() and self.path.samefile(read):
+                raise OutputError(f"{self.path} is the input", hint="name another output")
+        if self.path.is_dir():
+            raise OutputError(f"{self.path} is a directory", hint="name a file in it")
+        if exists and not self._overwrite:
+            raise OutputError(f"{self.path} exists", hint="overwrite it with -y")
+
+    def rename(self, path: Path) -> None:
+        """Choose another name, over whatever may have it."""
+        self.path, self._overwrite = path, True
+
+    def settle(self) -> None:
+        """Move the whole file into place."""
+        self.check()
+        self._part.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        with suppress(OSError):
+            self._part.unlink()
+
+
+class PipePlace:
+    """A pipe: what was written is gone."""
+
+    def __init__(self, pipe: PipeOutput) -> None:
+        self.path = Path(pipe.name)
+        self._pipe = pipe
+
+    @property
+    def destination(self) -> PipeOutput:
+        """What to open for writing."""
+        return self._pipe
+
+    def check(self) -> None:
+        """A pipe is always a place to write to."""
+
+    def rename(self, path: Path) -> None:
+        """A pipe has no name."""
+
+    def settle(self) -> None:
+        """Nothing is left to do."""
+
+    def discard(self) -> None:
+        """Nothing can be taken back."""
