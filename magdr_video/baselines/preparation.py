@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from magdr_video.baselines.protocol import (
     DetectorBaseline,
+    LearnedBaseline,
     Material,
     ReconstructorBaseline,
     State,
@@ -27,16 +28,16 @@ from magdr_video.errors import SettingsError, nearest
 from magdr_video.translation import Translator
 
 
-def fingerprint(
-    baseline: DetectorBaseline | ReconstructorBaseline, translator: Translator, material: Material
-) -> str:
-    """SHA-256 of the parameters, the generator's weights and the training tensors."""
-    held = hashlib.sha256()
-    held.update(json.dumps(dict(baseline.parameters), sort_keys=True).encode())
-    held.update(translator.record.sha256.encode())
-    for part in (material.clean.crops, material.clean.condition, material.attacked.crops):
+def fingerprint(baseline: LearnedBaseline, translator: Translator, material: Material) -> str:
+    """SHA-256 of all that the learned state depends on: settings, faces, generator, attack."""
+    held = hashlib.sha256(json.dumps(dict(baseline.learned), sort_keys=True).encode())
+    held.update(str(tuple(material.clean.crops.shape[-2:])).encode())
+    parts = [material.faces]
+    if baseline.of_generator:
+        held.update(translator.record.sha256.encode())
+        parts = [material.clean.crops, material.clean.condition, material.attacked.crops]
+    for part in parts:
         held.update(part.detach().cpu().contiguous().numpy().tobytes())
-    held.update(material.faces.detach().cpu().contiguous().numpy().tobytes())
     return held.hexdigest()
 
 
@@ -60,7 +61,7 @@ def prepare_detector(
         detector.restore(held)
         return detector
     detector.fit(material.clean, material.attacked)
-    _write(path, detector.state(), detector)
+    _write(path, detector)
     return detector
 
 
@@ -89,19 +90,17 @@ def prepare_reconstructor(
         baseline.restore(held)
         return baseline
     baseline.fit(material)
-    _write(path, baseline.state(), baseline)
+    _write(path, baseline)
     return baseline
 
 
 def _file(
-    cache: Path | None,
-    baseline: DetectorBaseline | ReconstructorBaseline,
-    translator: Translator,
-    material: Material,
+    cache: Path | None, baseline: LearnedBaseline, translator: Translator, material: Material
 ) -> Path | None:
     if cache is None:
         return None
-    return cache / f"{baseline.name}-{fingerprint(baseline, translator, material)[:16]}.safetensors"
+    mark = fingerprint(baseline, translator, material)[:16]
+    return cache / f"{baseline.weights_name}-{mark}.safetensors"
 
 
 def _read(path: Path | None) -> State | None:
@@ -111,18 +110,19 @@ def _read(path: Path | None) -> State | None:
         return {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
 
 
-def _write(
-    path: Path | None, state: State, baseline: DetectorBaseline | ReconstructorBaseline
-) -> None:
+def _write(path: Path | None, baseline: LearnedBaseline) -> None:
     """Write under a temporary name first: an interruption leaves no half file to be trusted."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    facts = {"name": baseline.name, "paper": baseline.paper}
-    facts["parameters"] = json.dumps(dict(baseline.parameters))
-    facts["recipe"] = f"magdr-video train baselines --only {baseline.name}"
-    facts["torch"] = torch.__version__
+    tensors = {key: value.detach().cpu().contiguous() for key, value in baseline.state().items()}
+    facts = {
+        "name": baseline.weights_name,
+        "paper": baseline.paper,
+        "parameters": json.dumps(dict(baseline.learned)),
+        "recipe": f"magdr-video train baselines --only {baseline.weights_name}",
+        "torch": torch.__version__,
+    }
     save_file(tensors, str(part), metadata=facts)
     part.replace(path)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Generate: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -74,7 +75,30 @@ class Baseline(Protocol):
 
 
 @runtime_checkable
-class DetectorBaseline(Baseline, Protocol):
+class LearnedBaseline(Baseline, Protocol):
+    """A baseline whose learned state can be kept in a file."""
+
+    @property
+    def weights_name(self) -> str:
+        """Whose weights these are; rows that differ in use only share them."""
+
+    @property
+    def learned(self) -> Mapping[str, Parameter]:
+        """The settings that what is learned depends on."""
+
+    @property
+    def of_generator(self) -> bool:
+        """True when it learns from the generator or its attacked faces, not from images alone."""
+
+    def state(self) -> State:
+        """What was learned."""
+
+    def restore(self, state: State) -> None:
+        """Take back what `state` returned."""
+
+
+@runtime_checkable
+class DetectorBaseline(LearnedBaseline, Protocol):
     """Is this face perturbed? Larger scores are more perturbed."""
 
     own_threshold: float
@@ -89,12 +113,6 @@ class DetectorBaseline(Baseline, Protocol):
         Raises:
             RuntimeError: neither `fit` nor `restore` was called.
         """
-
-    def state(self) -> State:
-        """What `fit` learned."""
-
-    def restore(self, state: State) -> None:
-        """Take back what `state` returned."""
 
 
 @runtime_checkable
@@ -123,16 +141,18 @@ class Material:
     """(E, 3, T, T) clean faces in [0, 1] for what learns from images alone; T is S or, where the
     data have it, 2 S, so that super-resolution sees real detail."""
 
+    @property
+    def crops(self) -> Tensor:
+        """`faces` at the size of the crops, (E, 3, S, S), reduced by area."""
+        size = self.clean.crops.shape[-1]
+        if self.faces.shape[-1] == size:
+            return self.faces
+        return F.interpolate(self.faces, (size, size), mode="area")
+
 
 @runtime_checkable
-class TrainedReconstructor(ReconstructorBaseline, Protocol):
+class TrainedReconstructor(ReconstructorBaseline, LearnedBaseline, Protocol):
     """A reconstructor that learns."""
 
     def fit(self, material: Material) -> None:
         """Learn from training identities."""
-
-    def state(self) -> State:
-        """What `fit` learned."""
-
-    def restore(self, state: State) -> None:
-        """Take back what `state` returned."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from magdr_video.baselines.plain import ImageReconstructor
+from magdr_video.baselines.bases import ImageReconstructor
 from magdr_video.baselines.protocol import Parameter
 from magdr_video.transforms import jpeg
 

@@ -36,6 +36,7 @@ def draw_face(number: int) -> Image.Image:
     skin = _colour(rng.uniform(0.04, 0.09), rng.uniform(0.3, 0.6), rng.uniform(0.4, 0.95))
     hair = _colour(rng.uniform(0.03, 0.12), rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.7))
     lips = _colour(0.98, rng.uniform(0.4, 0.7), rng.uniform(0.5, 0.8))
+    iris = _colour(rng.uniform(), 0.6, 0.35)
     wide, turn = rng.uniform(56, 72), rng.uniform(-6, 6)
     picture = Image.new("RGB", (SIDE, SIDE), ground)
     pen = ImageDraw.Draw(picture)
@@ -45,7 +46,7 @@ def draw_face(number: int) -> Image.Image:
     for side in (-1, 1):
         x = 128 + side * 30 + turn
         pen.ellipse(_oval(x, 124, 13, rng.uniform(6, 9)), fill=(245, 245, 245))
-        pen.ellipse(_oval(x, 124, 6, 6), fill=_colour(rng.uniform(), 0.6, 0.35))
+        pen.ellipse(_oval(x, 124, 6, 6), fill=iris)
         pen.line((x - 15, 106, x + 15, 103), fill=hair, width=5)
     pen.polygon(((128 + turn, 126), (118, 158), (138, 158)), fill=_shade(skin, 0.9))
     pen.ellipse(_oval(128 + turn / 2, 184, 24, rng.uniform(6, 10)), fill=lips)

@@ -51,8 +51,10 @@ def signs(like: torch.Tensor, *, epsilon: float = 0.1, seed: int = 0) -> torch.T
     return (like + pattern * epsilon / 2).clamp(0, 1)
 
 
-def toy_material(translator: Translator, *, count: int = 12, size: int = 32) -> Material:
+def toy_material(
+    translator: Translator, *, count: int = 12, size: int = 32, epsilon: float = 0.1
+) -> Material:
     crops = pictures(count, size, seed=5)
     clean = toy_samples(translator, crops)
-    attacked = toy_samples(translator, signs(crops))
+    attacked = toy_samples(translator, signs(crops, epsilon=epsilon))
     return Material(clean, attacked, faces=pictures(count, 2 * size, seed=6))

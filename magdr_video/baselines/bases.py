@@ -1,4 +1,4 @@
-"""Reconstructors that only change the image: the step that they share."""
+"""What baselines share: learned ones their facts, reconstructors of images their one step."""
 
 from __future__ import annotations
 
@@ -8,6 +8,33 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from magdr_video.baselines.protocol import Generate, Parameter
+
+
+class Learner(ABC):
+    """A baseline with weights of its own, learned for a generator."""
+
+    name: str
+    paper: str
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The settings it runs with."""
+
+    @property
+    def weights_name(self) -> str:
+        """Whose weights these are."""
+        return self.name
+
+    @property
+    def learned(self) -> Mapping[str, Parameter]:
+        """All of its settings."""
+        return self.parameters
+
+    @property
+    def of_generator(self) -> bool:
+        """It learns from the generator or its attacked faces."""
+        return True
 
 
 class ImageReconstructor(ABC):
