@@ -29,7 +29,7 @@ def nearest_distances(points: Tensor, others: Tensor, count: int, *, own: bool =
     Args:
         points: (F, U).
         others: (E, U).
-        own: the points are the first of the others themselves: each leaves itself out.
+        own: point i and other i show the same face: each leaves its own out.
     """
     apart = torch.cdist(points, others)
     if own:
@@ -72,14 +72,19 @@ class NnifProxy(Learner):
         }
         self.restore(points)
 
-    def _distances(self, points: Tensor, *, of: str = "") -> Tensor:
-        """Distances to clean, then to attacked faces; `of` names the set the points are from."""
+    def _distances(self, points: Tensor, *, own: bool = False) -> Tensor:
+        """Distances to the nearest clean, then to the nearest attacked training faces.
+
+        Args:
+            own: the points are training faces. Each then leaves out itself and its counterpart:
+                a clean face is nearest to its own attacked copy, which would teach the opposite.
+        """
         parts = []
         for kind in ("clean", "attacked"):
             others = self._state[kind]
             # One less than the set, so that the numbers of training and new faces agree.
             count = min(self.neighbours, len(others) - 1)
-            parts.append(nearest_distances(points, others, count, own=kind == of))
+            parts.append(nearest_distances(points, others, count, own=own))
         return torch.cat(parts, dim=1)
 
     def score(self, crops: Tensor, condition: Tensor, draft: Tensor) -> Tensor:
@@ -107,7 +112,7 @@ class NnifProxy(Learner):
 
         self._state = dict(state)
         kinds = ("clean", "attacked")
-        found = torch.cat([self._distances(state[kind], of=kind) for kind in kinds]).numpy()
+        found = torch.cat([self._distances(state[kind], own=True) for kind in kinds]).numpy()
         labels = [0] * len(state["clean"]) + [1] * len(state["attacked"])
         self._scaler = StandardScaler().fit(found)
         self._judge = LogisticRegression(C=self.penalty, max_iter=1000)

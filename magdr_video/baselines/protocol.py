@@ -105,7 +105,13 @@ class DetectorBaseline(LearnedBaseline, Protocol):
     """The decision of the paper's recipe itself: perturbed above it."""
 
     def fit(self, clean: Samples, attacked: Samples) -> None:
-        """Learn from training identities; `attacked` may be ignored by those that need none."""
+        """Learn from training identities.
+
+        Args:
+            clean: at least two faces.
+            attacked: the same faces, attacked, in the same order; ignored by those that know
+                clean faces only.
+        """
 
     def score(self, crops: Tensor, condition: Tensor, draft: Tensor) -> Tensor:
         """(F,) scores of crops whose translation `draft` is already known.

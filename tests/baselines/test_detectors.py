@@ -57,11 +57,11 @@ def test_every_detector_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_fitted_detector_scores_attacked_faces_higher(name: str) -> None:
-    seen = toy_material(toy_translator(), epsilon=STRONG)
-    low, high = (
-        fitted(name).score(held.crops, held.condition, held.draft)
-        for held in (seen.clean, seen.attacked)
-    )
+    # Not the very faces that were learned, for which a neighbour may lie at distance 0.
+    translator = toy_translator()
+    crops = toy_material(translator).clean.crops.roll(1, dims=3)
+    kinds = [toy_samples(translator, x) for x in (crops, signs(crops, epsilon=STRONG, seed=9))]
+    low, high = (fitted(name).score(s.crops, s.condition, s.draft) for s in kinds)
     assert low.shape == high.shape == (12,)
     above = (high[:, None] > low[None]).float().mean()
     assert float(above) > 0.75
@@ -103,6 +103,15 @@ def test_neighbours_on_a_line_are_counted_by_hand() -> None:
     torch.testing.assert_close(found, torch.tensor([[1.0, 2.0]]))
     own = nearest_distances(line, line, 2, own=True)
     torch.testing.assert_close(own, torch.tensor([[3.0, 7.0], [3.0, 4.0], [4.0, 7.0]]))
+
+
+def test_a_training_face_leaves_out_its_own_counterpart() -> None:
+    # Clean 0 and 10, attacked 1 and 11: the counterpart at 1 must not count as a neighbour.
+    detector = NnifProxy(toy_translator(), neighbours=1)
+    clean, attacked = torch.tensor([[0.0], [10.0]]), torch.tensor([[1.0], [11.0]])
+    detector.restore({"clean": clean, "attacked": attacked})
+    found = detector._distances(clean, own=True)
+    torch.testing.assert_close(found, torch.tensor([[10.0, 11.0], [10.0, 9.0]]))
 
 
 def test_fewer_faces_than_neighbours_are_enough() -> None:
