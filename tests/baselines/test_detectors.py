@@ -23,7 +23,7 @@ from magdr_video.baselines.protocol import DetectorBaseline
 from magdr_video.baselines.registry import DETECTORS
 from magdr_video.baselines.safetynet import SafetyNet, quantise
 from magdr_video.translation import Translator
-from tests.baselines.doubles import toy_condition, toy_material, toy_samples, toy_translator
+from tests.baselines.doubles import signs, toy_condition, toy_material, toy_samples, toy_translator
 from tests.toys import pictures
 
 SMALL: dict[str, Callable[[Translator], DetectorBaseline]] = {
