@@ -29,6 +29,8 @@ class Job:
     source: Path
     target: Path | None = None
     """Where the result goes; None where none is written."""
+    film: Path | None = None
+    """Where a film of source, undefended and defended result goes; None where none is made."""
 
 
 class Watch(Protocol):
@@ -83,11 +85,12 @@ class Defence(_WithModels):
 
     def __call__(self, job: Job, watch: Watch) -> Document:
         """Translate `job.source` into `job.target`, which is replaced if it exists."""
+        from magdr_video.comparison import write_comparison
         from magdr_video.runs import translate_clip
 
         assert job.target is not None
         watch.begin(self.check(job))
-        return translate_clip(
+        document = translate_clip(
             job.source,
             job.target,
             self.settings,
@@ -98,6 +101,19 @@ class Defence(_WithModels):
             overwrite=True,
             tick=watch.tick,
         )
+        if job.film is not None:
+            write_comparison(
+                job.source,
+                job.target,
+                job.film,
+                self.settings,
+                self.models(),
+                driving=self.driving,
+                options=self.encoder,
+                tick=watch.tick,
+            )
+            document["run"]["notes"].append(f"comparison film: {job.film}")
+        return document
 
     def check(self, job: Job) -> float | None:
         """Refuse before any model is loaded what would be refused after it; seconds of the clip.
@@ -123,6 +139,8 @@ class Judgement(_WithModels):
     """Judges the faces of clips; writes nothing."""
 
     command: ClassVar[str] = "detect"
+    sample: int = 0
+    """Frames to judge, drawn at random; 0 judges all."""
 
     def __call__(self, job: Job, watch: Watch) -> Document:
         """Judge `job.source`."""
@@ -131,7 +149,13 @@ class Judgement(_WithModels):
 
         length = None if is_standard(job.source) else probe(job.source).duration
         watch.begin(float(length) if length else None)
-        return detect_clip(job.source, self.settings, models=self.models(), tick=watch.tick)
+        return detect_clip(
+            job.source,
+            self.settings,
+            models=self.models(),
+            sample=self.sample,
+            tick=watch.tick,
+        )
 
 
 def attempt(work: Work, job: Job, watch: Watch) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +24,7 @@ from magdr_video.video.pipes import PipeOutput, claim_standard_output, is_standa
 from magdr_video.video.placement import partial_path
 from magdr_video.video.prefetch import prefetch
 from magdr_video.video.reader import ClipReader
+from magdr_video.video.sampler import sample_at_random
 from magdr_video.video.span import WHOLE, Span
 from magdr_video.video.target import target_suffix
 from magdr_video.video.writer import ClipWriter
@@ -123,9 +124,21 @@ def translate_clip(
 
 
 def detect_clip(
-    source: Path, settings: Settings, *, models: Models | None = None, tick: Tick = _no_tick
+    source: Path,
+    settings: Settings,
+    *,
+    models: Models | None = None,
+    sample: int = 0,
+    tick: Tick = _no_tick,
 ) -> dict[str, Any]:
     """Judge a clip's faces without writing anything; the report's `run.verdicts` says it all.
+
+    Args:
+        source: a video file.
+        settings: of the run; `run.seed` draws the sample.
+        models: as `translate_clip`.
+        sample: judge so many frames, drawn at random; 0 judges the whole clip.
+        tick: called after every batch.
 
     Raises:
         MagdrError: as `translate_clip`; SettingsError also when detection is switched off.
@@ -141,12 +154,21 @@ def detect_clip(
         refuse_hdr(reader.info, settings.output.hdr)
         models = models or load_models(settings)
         staged = judging_only(stage_clip(settings, models, reader.info, report))
-        for _ in _passed_through(iter(reader), staged, report, settings, tick):
+        batches: Iterable[FrameBatch] = reader
+        if sample:
+            batches = sample_at_random(source, sample, settings.run.seed)
+            report.notes.append(_sampling_note(batches, settings.run.seed))
+        for _ in _passed_through(batches, staged, report, settings, tick):
             pass
         report.notes += [*models.notes, *reader.notes]
     staged.count_into(report)
     hashes = {"input": _hash(source, reader)}
     return _document("detect", source, None, settings, models, report, hashes)
+
+
+def _sampling_note(drawn: Sequence[FrameBatch], seed: int) -> str:
+    frames = ", ".join(str(batch.first_index) for batch in drawn)
+    return f"judged on {len(drawn)} frames drawn at random (run.seed {seed}) only: {frames}"
 
 
 def crops_of(

@@ -329,6 +329,33 @@ def test_the_report_file_holds_what_json_prints(
     assert json.loads((tmp_path / "r.json").read_text("utf-8")) == json.loads(outcome.out)
 
 
+def test_detect_draws_the_scores_where_it_is_told_to(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path
+) -> None:
+    assert run("detect", clip, "--plot", tmp_path / "scores.png").code == 0
+    assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("plot", "code"), [("scores.mp4", 4), ("nowhere/scores.png", 7)], ids=["ending", "folder"]
+)
+def test_a_plot_that_cannot_be_drawn_is_refused_before_any_work(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path, plot: str, code: int
+) -> None:
+    assert run("detect", clip, "--plot", tmp_path / plot).code == code
+    assert translated == []
+
+
+def test_several_clips_do_not_share_one_plot(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path
+) -> None:
+    other = clip.with_name("other.mp4")
+    other.write_bytes(clip.read_bytes())
+    assert run("detect", clip, other, "--plot", tmp_path / "scores.png").code == 2
+    assert run("detect", clip, other, "--plot", tmp_path).code == 0
+    assert {path.stem for path in tmp_path.glob("*.png")} >= {clip.stem, "other"}
+
+
 def test_detect_fails_on_request_when_a_face_is_perturbed(
     run: Run, clip: Path, translated: list[Path]
 ) -> None:
@@ -346,7 +373,7 @@ def test_verdicts_are_shown_even_where_a_number_is_missing(
     shown = capsys.readouterr().out
     row = next(line for line in shown.splitlines() if "hair" in line)
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
-        "3", "7", "perturbed", "1.50", "-", "0.25", "-", "hair",
+        "3", "7", "perturbed", "-", "1.50", "-", "0.25", "-", "hair",
     ]  # fmt: skip
     assert "1 of 2 face-frames perturbed" in shown
 
@@ -574,3 +601,27 @@ def test_json_progress_is_one_object_a_line(
     begun = next(one for one in events if one["event"] == "begin")
     assert (begun["input"], begun["total_seconds"]) == ("clip.mp4", pytest.approx(0.12, abs=0.01))
     assert any(one["event"] == "note" and "2 of 3 faces" in one["text"] for one in events)
+
+
+def test_a_comparison_film_is_asked_for_with_a_file_or_a_directory(
+    run: Run, clip: Path, translated: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films: list[Path] = []
+
+    def film(source: Path, target: Path, path: Path, *_: Any, **__: Any) -> None:
+        films.append(path)
+        path.write_bytes(b"film")
+
+    monkeypatch.setattr("magdr_video.comparison.write_comparison", film)
+    path = tmp_path / "film.mp4"
+    outcome = run("defend", clip, "--compare", path)
+    assert (outcome.code, films) == (0, [path])
+    assert f"comparison film: {path}" in outcome.err
+    (tmp_path / "clip_defended.mp4").unlink()
+    assert_error(run("defend", clip, "--compare", path), 7, "film.mp4 exists")
+    other = clip.with_name("other.mp4")
+    other.write_bytes(clip.read_bytes())
+    assert run("defend", clip, other, "--compare", path).code == 2
+    assert run("defend", clip, other, "-q", "--compare", tmp_path / "films").code == 0
+    assert [p.name for p in films[1:]] == ["clip_compared.mp4", "other_compared.mp4"]
+    assert run("defend", clip, "--compare", path, "--undefended").code == 2

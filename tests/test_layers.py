@@ -18,14 +18,17 @@ LEVELS = (
     # The bank loads the learned purifier.
     ("transforms",),
     # `faces` reads frames (`video`) and `report` flattens settings: both are below.
-    ("faces", "translation", "detection", "reconstruction", "provenance", "report"),
+    ("faces", "translation", "detection", "reconstruction", "provenance", "report", "score_plot"),
     ("attacks", "pipeline"),
     ("stages", "driving", "loading"),
     ("staging",),
     ("runs",),
-    ("protection", "baselines", "archive", "jobs"),
+    ("protection", "baselines", "archive", "comparison"),
+    ("jobs",),
     ("workers",),
-    ("training", "benchmark", "batch", "demo"),
+    ("training", "batch", "demo"),
+    # It measures what the trainings made, and the demo's clip.
+    ("benchmark",),
     ("command",),
     ("__main__",),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from magdr_video.command import clips, demo, info, models, train
+from magdr_video.command import benchmark, clips, demo, info, models, train
 from magdr_video.errors import ClosedPipe, Interrupted, MagdrError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("info")(info.info)
 app.command("demo")(demo.demo)
 app.command("train", context_settings=train.PASS_ON)(train.train)
 app.add_typer(models.app, name="models")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def _version(wanted: bool) -> None:

@@ -16,6 +16,7 @@ from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import SettingsError, UsageError, nearest
 from magdr_video.jobs import Defence, Document, Job, Judgement, Work
 from magdr_video.progress import MODES, progress
+from magdr_video.score_plot import check_plot, draw_scores
 from magdr_video.settings import resolve
 from magdr_video.surroundings import surroundings
 from magdr_video.video.pipes import is_standard
@@ -97,6 +98,9 @@ def defend(
     strict: bool = typer.Option(False, "--strict", help="A failed stage ends the run."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan; write nothing."),
     print_config: bool = PRINT_CONFIG,
+    compare: Path | None = typer.Option(
+        None, "--compare", help="Also write a film: source, undefended, defended side by side."
+    ),
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -108,6 +112,8 @@ def defend(
     """Detect and undo perturbations, translate the faces, write the clip."""
     _check_mode(progress_mode)
     overwriting = Overwriting(yes, no)
+    if compare is not None and undefended:
+        raise UsageError("--compare shows the defence, --undefended has none", hint="drop one")
     resolved = resolve(
         task=task,
         preset=preset_file,
@@ -139,7 +145,15 @@ def defend(
     _check_pipes(inputs, output, pipe_format, as_json=as_json)
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
     done = Archive(archive, settings) if archive else None
-    entries = plan(sources, output, many=many, overwriting=overwriting, archive=done, dry=dry_run)
+    entries = plan(
+        sources,
+        output,
+        many=many,
+        overwriting=overwriting,
+        archive=done,
+        compare=compare,
+        dry=dry_run,
+    )
     work = Defence(
         settings,
         driving=driving,
@@ -165,7 +179,13 @@ def detect(
     fail_if_perturbed: bool = typer.Option(
         False, "--fail-if-perturbed", help="Exit with 1 when any face is perturbed."
     ),
+    plot: Path | None = typer.Option(
+        None, "--plot", help="Draw the scores over time; a folder for several inputs."
+    ),
     print_config: bool = PRINT_CONFIG,
+    sample: int = typer.Option(
+        0, "--sample", help="Judge so many frames, drawn at random; 0 is all.", min=0, max=256
+    ),
     recursive: bool = RECURSIVE,
     jobs: int | None = JOBS,
     fail_fast: bool = FAIL_FAST,
@@ -185,15 +205,29 @@ def detect(
         return
     settings = resolved.settings
     entries = [Entry(Job(source.path)) for source in expand(inputs, recursive=recursive)]
-    batch = _run(entries, Judgement(settings), progress_mode, quiet, fail_fast, lambda _: [])
-    if not as_json:
-        for document in batch.done:
+    if plot is not None:
+        check_plot(plot / "scores.png" if plot.is_dir() else plot)
+        if len(entries) > 1 and not plot.is_dir():
+            raise UsageError(
+                f"--plot {plot} is one file for {len(entries)} inputs",
+                hint="name an existing directory",
+            )
+    work = Judgement(settings, sample)
+    batch = _run(entries, work, progress_mode, quiet, fail_fast, lambda _: [])
+    for document in batch.done:
+        if not as_json:
             show_verdicts(document)
+        if plot is not None:
+            draw_scores(document, _plot_of(document, plot))
     emit(batch, "detect", many=are_many(inputs), as_json=as_json, report=report)
     if batch.ending is not None:
         raise batch.ending
     if fail_if_perturbed and any(d["run"]["faces_perturbed"] for d in batch.done):
         raise typer.Exit(1)
+
+
+def _plot_of(document: Document, plot: Path) -> Path:
+    return plot / f"{Path(document['input']).stem}.png" if plot.is_dir() else plot
 
 
 def _run(

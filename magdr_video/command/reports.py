@@ -29,7 +29,7 @@ class Speaker:
         for index, entry in enumerate(entries):
             if entry.skipped:
                 board.finish(index, 0, "")
-                board.say(f"{entry.job.target or entry.job.source} skipped: {entry.skipped}")
+                board.say(f"{entry.job.source} skipped: {entry.skipped}")
 
     def begin(self, index: int, total: float | None) -> None:
         """A clip is open and lasts `total` seconds."""

@@ -74,6 +74,16 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"  # null in a report: not a finite number
 
 
+SHOWN = {
+    "score": "score",
+    "s_dist": "S_dist",
+    "s_cons": "S_cons",
+    "s_mean": "mean shift",
+    "s_final": "S_final",
+}
+"""Numbers of a verdict and their headings; at a score of 0 or more a face is perturbed."""
+
+
 def show_verdicts(document: dict[str, Any]) -> None:
     """The verdicts of a clip, and how many faces they condemn."""
     rows = [
@@ -81,14 +91,16 @@ def show_verdicts(document: dict[str, Any]) -> None:
             str(v["track"]),
             str(v["frame"]),
             "perturbed" if v["perturbed"] else "clean",
-            *(_number(v[key]) for key in ("s_dist", "s_cons", "s_mean", "s_final")),
+            *(_number(v.get(key)) for key in SHOWN),
             ", ".join(v["regions"]),
         ]
         for v in document["run"]["verdicts"]
     ]
-    head = ("track", "frame", "verdict", "S_dist", "S_cons", "mean shift", "S_final", "regions")
+    head = ("track", "frame", "verdict", *SHOWN.values(), "flagged regions")
     print_table(document["input"], head, rows)
     run = document["run"]
-    print(f"{run['faces_perturbed']} of {run['faces']} face-frames perturbed")
+    broken = run["faces_perturbed"]
+    verdict = "perturbed" if broken else "clean" if run["faces"] else "no face"
+    print(f"{verdict}: {broken} of {run['faces']} face-frames perturbed")
     for note in run["notes"]:
         say(f"  note: {note}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import typer
@@ -50,6 +51,7 @@ def plan(
     many: bool,
     overwriting: Overwriting,
     archive: Archive | None = None,
+    compare: Path | None = None,
     dry: bool = False,
 ) -> list[Entry]:
     """One entry for each input: to be worked on, skipped, or refused.
@@ -63,20 +65,24 @@ def plan(
         many: whether -o must name a directory.
         overwriting: what the user said about files that exist.
         archive: clips that are done.
+        compare: where the comparison film goes, a directory for several inputs.
         dry: make no folder.
 
     Raises:
         UsageError: several inputs and one output file, or two inputs with one target.
     """
-    if many and output is not None and _is_file_name(output):
-        raise UsageError(
-            f"{len(sources)} inputs cannot all become {output}", hint="name a directory with -o"
-        )
+    for place, flag in ((output, "-o"), (compare, "--compare")):
+        if many and place is not None and _is_file_name(place):
+            raise UsageError(
+                f"{len(sources)} inputs cannot all become {place}",
+                hint=f"name a directory with {flag}",
+            )
     targets = [target_of(source, output, many) for source in sources]
-    _refuse_shared(sources, targets)
+    films = [film_of(source, compare, many) for source in sources]
+    _refuse_shared(sources, [*targets, *(film for film in films if film is not None)])
     return [
-        _entry(Job(source.path, target), overwriting, archive, many=many, dry=dry)
-        for source, target in zip(sources, targets, strict=True)
+        _entry(Job(source.path, target, film), overwriting, archive, many=many, dry=dry)
+        for source, target, film in zip(sources, targets, films, strict=True)
     ]
 
 
@@ -94,6 +100,13 @@ def target_of(source: Source, output: Path | None, many: bool) -> Path:
     return output
 
 
+def film_of(source: Source, compare: Path | None, many: bool) -> Path | None:
+    """Where the comparison film of an input goes: into a directory, or to the file named."""
+    if compare is None or not (many or compare.is_dir()):
+        return compare
+    return compare / source.below / f"{source.path.stem}_compared.mp4"
+
+
 def _is_file_name(output: Path) -> bool:
     if output.exists():
         return not output.is_dir()
@@ -103,11 +116,11 @@ def _is_file_name(output: Path) -> bool:
 def _refuse_shared(sources: Sequence[Source], targets: Sequence[Path]) -> None:
     """Two inputs such as a.avi and a.mp4 would become one file, the later over the earlier."""
     taken: dict[Path, Path] = {}
-    for source, target in zip(sources, targets, strict=True):
+    for source, target in zip(cycle(sources), targets, strict=False):
         if target in taken:
             raise UsageError(
                 f"{taken[target]} and {source.path} would both become {target}",
-                hint="give them to two runs with different -o",
+                hint="give them other names, or to two runs with different -o",
             )
         taken[target] = source.path
 
@@ -121,11 +134,12 @@ def _entry(
     if archive is not None and archive.holds(job.source, job.target):
         return Entry(job, skipped="done before, says the archive")
     try:
-        if many and not _has_folder(job.target, dry):
-            return Entry(job)
-        _check_places(job.source, job.target)
-        if not overwriting.allows(job.target):
-            return Entry(job, skipped="exists")
+        for place in (job.target, job.film):
+            if place is None or (many and not _has_folder(place, dry)):
+                continue
+            _check_places(job.source, place)
+            if not overwriting.allows(place):
+                return Entry(job, skipped=f"{place} exists")
     except MagdrError as error:
         return Entry(job, refusal=error)
     return Entry(job)

@@ -7,7 +7,7 @@ statistics, scores and thresholds without another pass.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,6 +86,7 @@ def measure(
     criteria: Sequence[str],
     draft: Tensor | None = None,
     features: Features | None = None,
+    change: Callable[[Tensor, Sequence[TransformChoice]], Tensor] = apply_chain,
 ) -> Measurement:
     """Spend the passes of an inspection: K + 1 changed copies of each crop, and its draft.
 
@@ -98,9 +99,10 @@ def measure(
         criteria: J names, see `criteria.distances`.
         draft: the translation of the crops, when it is known already.
         features: for the criterion 'cos'.
+        change: applies an f_k; attackers who differentiate the detector bring their own.
     """
     draft = generate(crops, condition) if draft is None else draft
-    changed = torch.stack([apply_chain(crops, chain) for chain in transforms])
+    changed = torch.stack([change(crops, chain) for chain in transforms])
     copies = torch.cat([changed, misplaced_copy(crops, changed[0])[None]])
     outputs = generate_changed(generate, copies, condition)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from magdr_video.detection.calibration import Calibration
+from magdr_video.detection.calibration import Calibration, load_calibration
 from magdr_video.detection.measurement import Measurement, join
 from magdr_video.faces.regions import REGIONS
 from magdr_video.loading import load_models
@@ -44,17 +44,20 @@ from magdr_video.training.calibration_fit import (
     fit_statistics,
     fit_thresholds,
 )
-from magdr_video.training.calibration_report import chain_lines, clean_rate, held_out_lines
+from magdr_video.training.calibration_report import clean_rate, held_out_lines
 from magdr_video.training.calibration_table import table_text
 from magdr_video.training.clean_faces import CLEAN, ROUGH, face_files, list_hash
-from magdr_video.training.default_chain import rank_chains
 from magdr_video.training.drawn_conditions import DrawnConditions, draw_conditions
 from magdr_video.transforms import parse_chain
+from magdr_video.types import TransformChoice
 
 SEED = 1234
-TURNS = (0, 3, 6)
-"""Where in the kinds of clean input a fitting face begins: each takes three of them. Validation
+TURNS = (0, 4)
+"""Where in the kinds of clean input a fitting face begins: each takes two of them. Validation
 faces take one, so that they are independent of each other."""
+
+DEFAULT_CHAIN = "guided(eps=0.003)"
+"""Of a table that is the first of its task."""
 
 Tensors = dict[str, Tensor]
 
@@ -158,9 +161,8 @@ class Calibrator:
         held = self.measured("fitting", crops, self.draw(len(crops), 1))
         return held, torch.tensor(rough).long()
 
-    def fitting_attacked(self) -> tuple[Measurement, Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """Attacked faces as they are and compressed, their places in `CLASSES`, and what a chain
-        is chosen on: clean crops, attacked crops, conditions."""
+    def fitting_attacked(self) -> tuple[Measurement, Tensor]:
+        """Attacked faces as they are and compressed, and their places in `CLASSES`."""
         few = self.fitting[: self.plan.attacked]
         faces = gather(self.subject, few, self.clips(FITTED_CLIPS), self.plan.frames // 2)
         drawn = self.draw(len(faces), 2)
@@ -170,7 +172,7 @@ class Calibrator:
             parts.append(self.measured(f"fitting-{kind}", make(broken), drawn))
             place = CLASSES.index("lossless" if kind == "lossless" else "compressed")
             classes.append(torch.full((len(faces),), place))
-        return join(parts), torch.cat(classes), (faces, broken, drawn.values)
+        return join(parts), torch.cat(classes)
 
     def checking_clean(self) -> Measurement:
         """The validation faces, each in one kind under one condition."""
@@ -194,15 +196,11 @@ def calibrate(task: str, plan: Plan, out: Path) -> str:
     settings = load_settings(task=task, overrides=["detection.enabled=false"])
     held = Calibrator(Subject(settings, load_models(settings)), plan)
     clean, kinds = held.fitting_clean()
-    attacked, broken_kinds, basis = held.fitting_attacked()
+    attacked, broken_kinds = held.fitting_attacked()
     checked = held.checking_clean()
     table = fit_thresholds(_blank(held.subject, clean), checked)
     scores = fit_scores(table, join([clean, attacked]), torch.cat([kinds, broken_kinds]), checked)
-    faces, broken, condition = basis
-    ranking = rank_chains(
-        held.subject.generate, broken, condition, held.subject.generate(faces, condition)
-    )
-    table = dataclasses.replace(table, scores=scores, recipe=parse_chain(ranking[0][1]))
+    table = dataclasses.replace(table, scores=scores, recipe=_recipe_of(out / f"{task}.toml"))
     about = [
         f"Made by: magdr-video train calibrate --task {task} --faces {plan.faces} "
         f"--checked {plan.checked} --attacked {plan.attacked} --held-out {plan.held_out} "
@@ -212,7 +210,6 @@ def calibrate(task: str, plan: Plan, out: Path) -> str:
         f"Thresholds: {len(checked)} clean faces of other identities, {clean_rate(table, checked)}",
         f"Files: list sha256 {held.digest}",
         f"Kinds of clean input: {', '.join(CLEAN)}",
-        *chain_lines(ranking),
         *held_out_lines(table, held.held_out()),
     ]
     out.mkdir(parents=True, exist_ok=True)
@@ -238,6 +235,12 @@ def _blank(subject: Subject, clean: Measurement) -> Calibration:
         recipe=(),
         scores={},
     )
+
+
+def _recipe_of(path: Path) -> tuple[TransformChoice, ...]:
+    """The default chain that the table has so far: a calibration leaves it as it is."""
+    held = path if path.is_file() else preset_folder() / "tables" / path.name
+    return load_calibration(held).recipe if held.is_file() else parse_chain(DEFAULT_CHAIN)
 
 
 def main() -> None:

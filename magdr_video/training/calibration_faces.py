@@ -26,9 +26,10 @@ TRANSFORMS = (
     "guided(eps=0.003)",
     "jpeg(quality=75)",
     "gaussian(sigma=1)",
-    "down_up(scale=0.5)",
 )
-"""The f_k of the consistency detector, K = 4; the first is the control's denoiser."""
+"""The f_k of the consistency detector; the first is the control's denoiser. With the control four
+passes beside the draft. Median and down-up told no more than the blur does (27 faces, `edit`:
+AUROC against photographs 0.93, 0.88 and 0.87; the guided filter alone 1.00)."""
 
 FITTED_CLIPS = ("grid-lrwp9a.mpg", "asl-help.mkv")
 CHECKED_CLIPS = ("grid-swiz3n.mpg",)
@@ -88,7 +89,10 @@ def spaced_crops(subject: Subject, clip: Path, count: int, *, step: int = 8) -> 
 def gather(subject: Subject, files: Sequence[Path], clips: Sequence[Path], frames: int) -> Tensor:
     """Photographs, then `frames` faces of each clip: (F, 3, S, S)."""
     return torch.cat(
-        [load_faces(files, subject.size), *(spaced_crops(subject, clip, frames) for clip in clips)]
+        [
+            load_faces(files, subject.size),
+            *(spaced_crops(subject, clip, frames) for clip in clips if frames),
+        ]
     )
 
 

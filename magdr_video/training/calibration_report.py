@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from scipy.stats import beta
@@ -42,12 +42,6 @@ def clean_rate(table: Calibration, clean: Measurement) -> str:
     flagged = int((judge(clean, table, "combined").score >= 0).sum())
     bound = rate_bound(flagged, len(clean))
     return f"{flagged} flagged (below {bound:.4f} at 95 %)"
-
-
-def chain_lines(ranking: Sequence[tuple[float, str]]) -> list[str]:
-    """The best chains of the fitting faces."""
-    best = ", ".join(f"{text} {value:.2f} dB" for value, text in ranking[:3])
-    return [f"Chains by PSNR(O) of attacked fitting faces: {best}"]
 
 
 def held_out_lines(table: Calibration, held: Mapping[str, Measurement]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
 
@@ -19,7 +20,7 @@ from magdr_video.errors import OutputError, RuntimeFailure
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.failures import check_readable, writing
 from magdr_video.video.reader import probe
-from magdr_video.video.target import muxer_of
+from magdr_video.video.target import ISO, muxer_of
 
 LAST_LINES = 20
 """Lines of a child's messages that are kept for the error."""
@@ -27,16 +28,25 @@ TALLEST = 720
 """Height of a comparison film at most, so that three films fit on a screen."""
 
 
-def side_by_side(inputs: Sequence[Path], labels: Sequence[str], target: Path) -> None:
+def side_by_side(
+    inputs: Sequence[Path],
+    labels: Sequence[str],
+    target: Path,
+    *,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Show films next to each other, each with its label, with the sound of the first.
 
     All are shown upright with square pixels at the height of the first (720 at most, even). The
-    label is burnt into the top left corner.
+    label is burnt into the top left corner. The frames and their times are those of the first
+    film; beside each stands the frame of the others that is nearest in time, so that containers
+    that round times differently (Matroska: to the millisecond) add no frames.
 
     Args:
         inputs: at least one film.
         labels: a short line for each.
         target: the film to write, H.264; replaced if it exists.
+        metadata: tags of the container.
 
     Raises:
         ValueError: not as many labels as inputs, or none.
@@ -54,7 +64,7 @@ def side_by_side(inputs: Sequence[Path], labels: Sequence[str], target: Path) ->
             strip = Path(folder) / f"label{number}.png"
             _draw_label(label, height).save(strip)
             shown.append(_labelled(path, info, height, strip))
-        film = ffmpeg.filter(shown, "hstack", inputs=len(shown)) if len(shown) > 1 else shown[0]
+        film = _in_a_row(shown, [_shown_width(info, height) for info in infos], height)
         streams = [film, *_sound(inputs[0], infos[0])]
         _write(
             streams,
@@ -68,7 +78,9 @@ def side_by_side(inputs: Sequence[Path], labels: Sequence[str], target: Path) ->
                 "fps_mode": "passthrough",
                 "colorspace": "bt709",
                 "color_range": "tv",
+                **({"movflags": "use_metadata_tags"} if muxer_of(target) in ISO else {}),
             },
+            metadata,
         )
 
 
@@ -88,11 +100,10 @@ def remux(source: Path, target: Path) -> None:
 
 def _labelled(path: Path, info: ClipInfo, height: int, strip: Path) -> Any:
     """The film's filter chain: square pixels, one height, label on top."""
-    width = round(height * info.width * info.sample_aspect / info.height / 2) * 2
     film = ffmpeg.input(_name(path))[f"v:{_video_number(info)}"]
     film = film.filter(
         "scale",
-        max(width, 2),
+        _shown_width(info, height),
         height,
         in_color_matrix=info.colour.matrix,
         in_range="full" if info.colour.full_range else "limited",
@@ -100,6 +111,25 @@ def _labelled(path: Path, info: ClipInfo, height: int, strip: Path) -> Any:
         out_range="limited",
     ).filter("setsar", 1)
     return ffmpeg.overlay(film, ffmpeg.input(_name(strip)), x=0, y=0, eof_action="repeat")
+
+
+def _shown_width(info: ClipInfo, height: int) -> int:
+    """Width with square pixels, even for the sake of 4:2:0."""
+    return max(2, round(height * info.width * info.sample_aspect / info.height / 2) * 2)
+
+
+def _in_a_row(films: list[Any], widths: list[int], height: int) -> Any:
+    """The first film on a wide canvas, the others laid over it.
+
+    hstack would emit a frame for every time that occurs in any film; an overlay follows its first.
+    """
+    row, x = films[0], widths[0]
+    if len(films) > 1:
+        row = row.filter("pad", sum(widths), height, 0, 0)
+    for film, width in zip(films[1:], widths[1:], strict=True):
+        row = ffmpeg.overlay(row, film, x=x, y=0, eof_action="repeat", ts_sync_mode="nearest")
+        x += width
+    return row
 
 
 def _video_number(info: ClipInfo) -> int:
@@ -137,7 +167,12 @@ def _name(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def _write(streams: list[Any], target: Path, options: dict[str, Any]) -> None:
+def _write(
+    streams: list[Any],
+    target: Path,
+    options: dict[str, Any],
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Run one ffmpeg into a part file, and rename that when it is whole."""
     part = target.with_name(f".{target.name}.part")
     output = ffmpeg.output(*streams, _name(part), format=muxer_of(target), **options)
@@ -146,6 +181,9 @@ def _write(streams: list[Any], target: Path, options: dict[str, Any]) -> None:
         cmd=imageio_ffmpeg.get_ffmpeg_exe(),
         overwrite_output=True,
     )
+    # ffmpeg-python knows no option that is given more than once.
+    place = command.index(_name(part))
+    command[place:place] = [w for key, v in metadata.items() for w in ("-metadata", f"{key}={v}")]
     try:
         with writing(target):
             if not target.parent.is_dir():

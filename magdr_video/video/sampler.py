@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from magdr_video.errors import InputError
 from magdr_video.types import FrameBatch
 from magdr_video.video.clip_info import ClipInfo
-from magdr_video.video.colour import batch_to_rgb
+from magdr_video.video.colour import batch_to_rgb, rgb_to_batch
 from magdr_video.video.reader import ClipReader, probe
+
+Choose = Callable[[int], list[int]]
+"""The number of frames of a clip to the indices wanted."""
 
 
 def sample_frames(path: Path | str, which: Sequence[int] | int) -> NDArray[np.uint8]:
@@ -38,16 +42,57 @@ def sample_frames(path: Path | str, which: Sequence[int] | int) -> NDArray[np.ui
     if isinstance(which, int):
         if which < 1:
             raise ValueError(f"{which} frames asked for, at least 1 allowed")
-    elif min(which, default=0) < 0:
+        count = which
+        return _sample(Path(path), lambda total: spread(count, total))[1]
+    if min(which, default=0) < 0:
         raise ValueError(f"index {min(which)} is negative")
+    wanted = list(which)
+    return _sample(Path(path), lambda total: wanted, counts=False)[1]
+
+
+def sample_at_random(path: Path | str, count: int, seed: int = 0) -> list[FrameBatch]:
+    """Frames drawn at random without repeats, each a batch and a shot of its own.
+
+    They come as 4:4:4 planes, since what decord gives is RGB: chroma is not reduced a second time.
+
+    Args:
+        path: the file.
+        count: frames to draw, at least 1; a clip that has fewer gives all it has.
+        seed: the same for the same draw.
+
+    Returns:
+        Batches of one frame, in order; `first_index` is the frame's index in the clip.
+
+    Raises:
+        InputError: as `ClipReader`.
+    """
     info = probe(path)
-    found = _by_decord(Path(path), which) if _suits_decord(info) else None
-    return _by_decoding(Path(path), which) if found is None else found
+
+    def draw(total: int) -> list[int]:
+        picked = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
+        return sorted(int(index) for index in picked)
+
+    wanted, frames = _sample(Path(path), draw)
+    like = ClipInfo.synthetic(info.width, info.height, info.average_rate, pixel_format="yuv444p")
+    return [
+        dataclasses.replace(
+            rgb_to_batch(frame[None], like, first_index=index), cut=np.ones(1, np.bool_)
+        )
+        for index, frame in zip(wanted, frames, strict=True)
+    ]
 
 
 def spread(count: int, total: int) -> list[int]:
     """Indices of `count` frames in the middles of equal parts of a clip of `total` frames."""
     return [min(total - 1, int((k + 0.5) * total / count)) for k in range(count)]
+
+
+def _sample(
+    path: Path, choose: Choose, *, counts: bool = True
+) -> tuple[list[int], NDArray[np.uint8]]:
+    """The indices chosen among all frames, and these frames; by decord where it is right."""
+    found = _by_decord(path, choose) if _suits_decord(probe(path)) else None
+    return _by_decoding(path, choose(_count(path) if counts else 0)) if found is None else found
 
 
 def _suits_decord(info: ClipInfo) -> bool:
@@ -56,7 +101,7 @@ def _suits_decord(info: ClipInfo) -> bool:
     return "mov" in info.format and own_colour and as_coded and not info.mirrored
 
 
-def _by_decord(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8] | None:
+def _by_decord(path: Path, choose: Choose) -> tuple[list[int], NDArray[np.uint8]] | None:
     """By seeking; None where decord is absent, cannot read the clip, or counts differently."""
     try:
         import decord
@@ -64,18 +109,17 @@ def _by_decord(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8] | No
         return None
     try:
         video = decord.VideoReader(str(path.absolute()), ctx=decord.cpu(0), num_threads=1)
-        wanted = spread(which, len(video)) if isinstance(which, int) else list(which)
+        wanted = choose(len(video))
         if max(wanted, default=0) >= len(video):
             return None
         frames: NDArray[np.uint8] = video.get_batch(wanted).asnumpy()
     except (decord.DECORDError, IndexError):
         return None
-    return frames
+    return wanted, frames
 
 
-def _by_decoding(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8]:
-    """By decoding from the start; a count needs a first pass, since containers' counts may lie."""
-    wanted = spread(which, _count(path)) if isinstance(which, int) else list(which)
+def _by_decoding(path: Path, wanted: list[int]) -> tuple[list[int], NDArray[np.uint8]]:
+    """By decoding from the start."""
     with ClipReader(path, batch=1) as reader:
         height, width = reader.info.height, reader.info.width
         frames = np.zeros((len(wanted), height, width, 3), np.uint8)
@@ -90,7 +134,7 @@ def _by_decoding(path: Path, which: Sequence[int] | int) -> NDArray[np.uint8]:
         raise InputError(
             f"frame {last} of {path} asked for, its last is {seen}", hint="ask for fewer frames"
         )
-    return frames
+    return wanted, frames
 
 
 def _place(batch: FrameBatch, slots: list[int], frames: NDArray[np.uint8]) -> None:
@@ -99,5 +143,6 @@ def _place(batch: FrameBatch, slots: list[int], frames: NDArray[np.uint8]) -> No
 
 
 def _count(path: Path) -> int:
+    """By decoding: containers' counts may lie."""
     with ClipReader(path) as reader:
         return sum(len(batch) for batch in reader)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
 
 from magdr_video import runs
 from magdr_video.command import main
-from magdr_video.types import FaceCrops, Faces, FrameBatch
+from tests.faceless import without_networks
 from tests.fuzz.mutations import KINDS, PLANS, damage, make_films
 
 ORDERLY = {
@@ -25,23 +22,10 @@ SECONDS = 20
 """Bound for one command on one file of a few kilobytes; a busy machine takes about one."""
 
 
-def without_faces(batches: Iterable[FrameBatch]) -> Iterator[tuple[FrameBatch, Faces]]:
-    for batch in batches:
-        yield batch, Faces.none()
-
-
-def align_nothing(batch: FrameBatch, faces: Faces) -> FaceCrops:
-    return FaceCrops(torch.zeros(0, 3, 1, 1), np.zeros((0, 2, 3)), faces)
-
-
 @pytest.fixture
 def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading, looping and writing are real; no network is loaded and no face found."""
-    models = SimpleNamespace(device=torch.device("cpu"), weights={}, notes=())
-    stages = SimpleNamespace(find_faces=without_faces, align=align_nothing)
-    staged = SimpleNamespace(stages=stages, count_into=lambda report: None)
-    monkeypatch.setattr(runs, "load_models", lambda settings: models)
-    monkeypatch.setattr(runs, "stage_clip", lambda *_, **__: staged)
+    without_networks(monkeypatch)
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
 
 

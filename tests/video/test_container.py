@@ -37,6 +37,25 @@ def test_films_stand_side_by_side_with_labels_and_the_first_one_s_sound(tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b:%d.mp4", "both.mp4", "it's -a.mp4"]
 
 
+def test_a_film_has_the_frames_and_times_of_its_first_input_whatever_the_others_round(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "a.mp4", tmp_path / "b.mkv"
+    times = [3003 * index for index in range(12)]
+    make_clip(first, ClipPlan(frames=12, pts=times, width=128, height=96, cut_at=6, matrix=1))
+    remux(first, second)  # Matroska rounds the times to milliseconds
+    target = tmp_path / "both.mp4"
+    side_by_side([first, second], ["", ""], target, metadata={"comment": "made = here"})
+    with ClipReader(target) as reader:
+        batch = next(iter(reader))
+        assert reader.info.metadata["comment"] == "made = here"
+    seconds = [float(pts * batch.time_base) for pts in batch.pts]
+    np.testing.assert_allclose(seconds, np.array(times) / 90000, atol=1e-4)
+    left, right = batch.planes[0][:, :, :128], batch.planes[0][:, :, 128:]
+    # The cut comes in the same frame on both sides: nothing lags.
+    assert np.abs(left.astype(int) - right).mean(axis=(1, 2)).max() < 4
+
+
 def test_one_label_for_each_film_is_required(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 films and 2 labels"):
         side_by_side([tmp_path / "a.mp4"], ["a", "b"], tmp_path / "c.mp4")

@@ -70,3 +70,24 @@ def test_an_index_beyond_the_end_names_the_last_frame(tmp_path: Path) -> None:
 def test_impossible_requests_are_refused(which: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         sampler.sample_frames(tmp_path / "a.mp4", which)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["decord's case", "Matroska"])
+def test_a_random_sample_has_each_frame_once_under_its_own_index(name: str, tmp_path: Path) -> None:
+    plan, suffix = CASES[name]
+    path = tmp_path / f"a{suffix}"
+    make_clip(path, plan)
+    frames = all_frames(path)
+    drawn = sampler.sample_at_random(path, 7, seed=3)
+    indices = [batch.first_index for batch in drawn]
+    assert indices == sorted(set(indices)) and len(indices) == 7
+    assert indices != list(range(7))
+    for batch in drawn:
+        assert len(batch) == 1 and batch.cut.all()
+        shown = batch_to_rgb(batch, batch.height, batch.width)[0].astype(int)
+        errors = np.abs(shown - frames).mean(axis=(1, 2, 3))
+        assert errors.argmin() == batch.first_index
+        assert errors.min() < 4  # decord's RGB, clipped where the test picture is out of gamut
+    assert [b.first_index for b in sampler.sample_at_random(path, 7, seed=3)] == indices
+    assert [b.first_index for b in sampler.sample_at_random(path, 7, seed=4)] != indices
+    assert len(sampler.sample_at_random(path, 99)) == 20

@@ -1,0 +1,135 @@
+"""Finished pieces of a benchmark, kept on disk under a hash of what made them.
+
+A cell is a dictionary of tensors. Its key names everything that its content depends on: weights,
+tables, data, seeds, parameters and the source of the rooms involved. A benchmark that was
+interrupted, or is run again after a change elsewhere, computes only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from magdr_video.errors import OutputError
+
+Content = dict[str, Tensor]
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@lru_cache
+def source_hash(rooms: tuple[str, ...]) -> str:
+    """SHA-256 over the Python source of rooms or modules of the package."""
+    digest = hashlib.sha256()
+    for room in sorted(rooms):
+        place = PACKAGE / room
+        files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        for path in files:
+            digest.update(path.relative_to(PACKAGE).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work."""
+
+    name: str
+    """For people: what is being measured."""
+    key: Mapping[str, Any]
+    """JSON values that determine the content."""
+    weight: float
+    """Its cost, in generator passes or what takes as long; only ratios matter."""
+    make: Callable[[], Content]
+
+    @property
+    def address(self) -> str:
+        """SHA-256 of name and key."""
+        text = json.dumps({"name": self.name, **self.key}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class CellStore:
+    """Cells on disk.
+
+    Args:
+        folder: made when it is missing.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+
+    folder: Path
+    made: int = 0
+    found: int = 0
+    _held: dict[str, Content] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make {self.folder}: {error.strerror}") from error
+
+    def has(self, cell: Cell) -> bool:
+        """True when the cell need not be computed."""
+        return cell.address in self._held or self._path(cell).is_file()
+
+    def get(self, cell: Cell) -> Content:
+        """The cell's content, computed and written when it is not there yet."""
+        address = cell.address
+        if address not in self._held:
+            path = self._path(cell)
+            if path.is_file():
+                self._held[address] = load_file(path)
+                self.found += 1
+            else:
+                self._held[address] = self._write(path, cell.make())
+                self.made += 1
+        return self._held[address]
+
+    def _path(self, cell: Cell) -> Path:
+        return self.folder / f"{cell.address[:40]}.safetensors"
+
+    def _write(self, path: Path, content: Content) -> Content:
+        part = path.with_suffix(".part")
+        try:
+            save_file({name: held.contiguous() for name, held in content.items()}, part)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        return content
+
+
+def work_off(cells: Sequence[Cell], store: CellStore, say: Callable[[str], None]) -> list[Content]:
+    """Compute all cells in order, with a line about each and the time left."""
+    missing = sum(cell.weight for cell in cells if not store.has(cell))
+    began, done, out = time.monotonic(), 0.0, []
+    for place, cell in enumerate(cells, 1):
+        known = store.has(cell)
+        out.append(store.get(cell))
+        if known:
+            continue
+        done += cell.weight
+        left = (time.monotonic() - began) / done * max(0.0, missing - done)
+        say(f"{place} of {len(cells)}: {cell.name}; {clock(left)} left")
+    return out
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people say them: '45 s', '12 min'."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def hash_of_texts(texts: Iterable[str]) -> str:
+    """SHA-256 of texts, in order."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -1,0 +1,190 @@
+"""Table 1: who notices that a face was perturbed?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from magdr_video.benchmark.cells import Cell, source_hash, work_off
+from magdr_video.benchmark.judges import ALWAYS, FITTED, MAGDR, ROOMS, own_detectors
+from magdr_video.benchmark.scene import Scene, Seen
+from magdr_video.benchmark.statistics import (
+    auroc_estimate,
+    decisions,
+    estimate,
+    f1_estimate,
+    roc,
+    true_positive_rate,
+)
+from magdr_video.training.clean_faces import CLEAN, film
+from magdr_video.transforms import unsharp
+
+CRF = 23
+HARD = ("noise", "sharpened", "jpeg 75", f"h264 crf {CRF}")
+"""Clean faces that look perturbed."""
+_KINDS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    **CLEAN,
+    "sharpened": lambda faces: unsharp(faces, amount=0.7),
+}
+
+
+def _compressed(attack: str) -> str:
+    return f"{attack}, h264 crf {CRF}"
+
+
+def inputs(scene: Scene) -> dict[str, Callable[[], Seen]]:
+    """Every set of faces that is judged, by name; nothing is computed before it is called."""
+    few = scene.plan.count("side_faces")
+    out: dict[str, Callable[[], Seen]] = {"clean": lambda: scene.clean}
+
+    def hard(name: str) -> Seen:
+        return scene.seen(_KINDS[name](scene.faces.crops[:few]), name)
+
+    def compressed(name: str) -> Seen:
+        crops = scene.attacked(name).crops[:few]
+        return scene.seen(film(crops, CRF), _compressed(name))
+
+    for name in HARD:
+        out[name] = lambda name=name: hard(name)  # type: ignore[misc]
+    for name in scene.plan.attacks:
+        out[name] = lambda name=name: scene.attacked(name)  # type: ignore[misc]
+        out[_compressed(name)] = lambda name=name: compressed(name)  # type: ignore[misc]
+    return out
+
+
+def _key(scene: Scene, kind: str) -> dict[str, Any]:
+    attacks = {
+        name: scene.attack_cell(name).address
+        for name in scene.plan.attacks
+        if kind in (name, _compressed(name))
+    }
+    return {
+        **scene.subject.identity,
+        "faces": scene.faces.digest,
+        "side": scene.plan.count("side_faces"),
+        "kind": kind,
+        "attacks": attacks,
+        "source": source_hash((*ROOMS, "benchmark/detection")),
+    }
+
+
+def cells(scene: Scene) -> list[Cell]:
+    """Own detectors on every set of faces, then each fitted one."""
+    out = [scene.attack_cell(name) for name in scene.plan.attacks]
+    kinds = inputs(scene)
+    passes = 1 + len(scene.subject.table.transforms)
+    for kind, make in kinds.items():
+        size = scene.plan.faces if kind == "clean" else scene.plan.count("side_faces")
+        out.append(
+            Cell(
+                f"{scene.task}: MagDR's detectors on {kind}",
+                _key(scene, kind),
+                size * (passes + 4.0),
+                lambda make=make: _flat(own_detectors(make())),  # type: ignore[misc]
+            )
+        )
+    out += [scene.fitting_cell()]
+    for name in FITTED:
+        out.append(_fitted_cell(scene, name, kinds))
+    return out
+
+
+def _fitted_cell(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]]) -> Cell:
+    """A fitted detector on all sets at once, so that it is fitted once."""
+
+    def make() -> dict[str, Tensor]:
+        judge = FITTED[name](scene)
+        out: dict[str, Tensor] = {}
+        for kind, seen in kinds.items():
+            score, flagged = judge(seen())
+            out |= {f"{kind}|score": score, f"{kind}|flagged": flagged}
+        return out
+
+    key = {
+        "detector": name,
+        "kinds": {kind: _key(scene, kind) for kind in kinds},
+        "fitting": scene.fitting_cell().address,
+        "source": source_hash(("baselines",)),
+    }
+    return Cell(f"{scene.task}: {name}", key, 4.0 * scene.plan.faces, make)
+
+
+def _flat(judgements: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    out: dict[str, Tensor] = {}
+    for name, (score, flagged) in judgements.items():
+        out |= {f"{name}|score": score, f"{name}|flagged": flagged}
+    return out
+
+
+def names_of(content: Mapping[str, Tensor]) -> list[str]:
+    """Detectors in a cell, MagDR last."""
+    names = sorted(key.removesuffix("|flagged") for key in content if key.endswith("|flagged"))
+    return sorted(names, key=lambda name: (name == MAGDR, name != ALWAYS))
+
+
+Judged = dict[str, dict[str, tuple[Tensor, Tensor]]]
+"""By detector, by set of faces: scores and verdicts."""
+
+
+def judged(scene: Scene) -> Judged:
+    """All scores, out of finished cells."""
+    out: Judged = {}
+    kinds = list(inputs(scene))
+    by_name = {cell.name: cell for cell in cells(scene)}
+    for kind in kinds:
+        content = scene.store.get(by_name[f"{scene.task}: MagDR's detectors on {kind}"])
+        for name in names_of(content):
+            pair = (content[f"{name}|score"], content[f"{name}|flagged"].bool())
+            out.setdefault(name, {})[kind] = pair
+    for name in FITTED:
+        content = scene.store.get(by_name[f"{scene.task}: {name}"])
+        held = {k: (content[f"{k}|score"], content[f"{k}|flagged"].bool()) for k in kinds}
+        out[name] = held
+    return out
+
+
+def row(
+    task: str, attack: str, name: str, held: Mapping[str, tuple[Tensor, Tensor]]
+) -> dict[str, Any]:
+    """One detector against one attack, with every column."""
+    clean_score, clean_flag = held["clean"]
+    score, flag = held[attack]
+    # The same faces on both sides, where a slow attack had fewer.
+    clean_score, clean_flag = clean_score[: len(score)], clean_flag[: len(score)]
+    hard_score = torch.cat([held[kind][0] for kind in HARD])
+    hard_flag = torch.cat([held[kind][1] for kind in HARD])
+    pressed, pressed_clean = held[_compressed(attack)], held[f"h264 crf {CRF}"]
+    return {
+        "task": task,
+        "attack": attack,
+        "detector": name,
+        "attacked": len(score),
+        "clean": len(clean_score),
+        "hard": len(hard_score),
+        **asdict(decisions(clean_flag, flag)),
+        "f1_interval": asdict(f1_estimate(clean_flag, flag)),
+        "auroc": asdict(auroc_estimate(clean_score, score)),
+        "tpr_at_1": true_positive_rate(clean_score, score, 0.01),
+        "tpr_at_5": true_positive_rate(clean_score, score, 0.05),
+        "roc": roc(clean_score, score),
+        "hard_false_positives": asdict(estimate(hard_flag.double())),
+        "hard_auroc": asdict(auroc_estimate(hard_score, score)),
+        "hard_by_kind": {kind: float(held[kind][1].double().mean()) for kind in HARD},
+        "compressed_recall": float(pressed[1].double().mean()),
+        "compressed_auroc": asdict(auroc_estimate(pressed_clean[0], pressed[0])),
+    }
+
+
+def rows(scenes: Sequence[Scene], say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Table 1 for all tasks, attacks and detectors."""
+    work_off([cell for scene in scenes for cell in cells(scene)], scenes[0].store, say)
+    out = []
+    for scene in scenes:
+        held = judged(scene)
+        for attack in scene.plan.attacks:
+            out += [row(scene.task, attack, name, kinds) for name, kinds in held.items()]
+    return out

@@ -1,0 +1,96 @@
+"""What a benchmark measures, how much of it, and with which seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from magdr_video.errors import SettingsError, UsageError, nearest
+from magdr_video.settings import TASKS
+
+SEED = 1234
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One benchmark, complete; the defaults finish in minutes, not hours, on one core."""
+
+    data: Path
+    """Folder of the data set."""
+    dataset: str = "synthetic"
+    """Name of the data set; see `opening.DATASETS`."""
+    out: Path
+    """Folder of the documents, tables, figures and finished cells."""
+    tasks: tuple[str, ...] = TASKS
+    attacks: tuple[str, ...] = ("pgd", "cw")
+    """Attacks of Table 1 and Table 2."""
+    faces: int = 32
+    """Held-out faces of each task that are attacked."""
+    slow_faces: int = 6
+    """Of these, the ones given to attacks of hundreds of steps and to searches."""
+    side_faces: int = 10
+    """Of these, the ones given to the slow measures (FSIM, features) and to the clean cost."""
+    fitting_faces: int = 24
+    """Training faces, attacked with PGD, on which settings are chosen and baselines fitted."""
+    trial_faces: int = 6
+    """Of these, the ones on which every setting of every transform is tried."""
+    validation_faces: int = 16
+    """Clean training faces in each of several kinds that set the baselines' thresholds."""
+    picture_faces: int = 96
+    """Training faces for baselines that learn from clean pictures alone."""
+    epsilon: float = 0.05
+    """Bound of the maximum norm, images in [-1, 1]."""
+    step_size: float = 0.01
+    steps: int = 10
+    cw_steps: int = 25
+    """Adam steps of C&W for each of its five trade-offs; METHOD 7 has 200, which is for a GPU."""
+    lab_steps: int = 40
+    """Adam steps of the chroma-only attack; METHOD 7 has 100."""
+    adaptive_faces: int = 4
+    """Faces given to attackers who know the defence."""
+    search_budget: int = 100
+    """Generator passes a search may spend on one face."""
+    seed: int = SEED
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            if task not in TASKS:
+                raise SettingsError(f"unknown task '{task}'", hint=nearest(task, TASKS))
+        if not self.tasks or not self.attacks:
+            raise UsageError("a benchmark needs at least one task and one attack")
+        for name in ("faces", "slow_faces", "side_faces", "fitting_faces", "validation_faces"):
+            if getattr(self, name) < 2:
+                raise SettingsError(f"{name} = {getattr(self, name)} is out of range", hint=">= 2")
+        if not 0 < self.epsilon <= 1:
+            raise SettingsError(f"epsilon = {self.epsilon} must lie in 0 .. 1")
+
+    def count(self, kind: str) -> int:
+        """Faces of a kind ('slow_faces', 'side_faces'), never more than there are faces."""
+        return min(self.faces, int(getattr(self, kind)))
+
+    def described(self) -> dict[str, Any]:
+        """The plan as JSON values, without the folders of this machine."""
+        held = dataclasses.asdict(self)
+        return {key: value for key, value in held.items() if key not in ("data", "out")}
+
+
+def quick(plan: Plan) -> Plan:
+    """The same plan on so few faces that it shows whether all works; its figures mean little."""
+    return dataclasses.replace(
+        plan,
+        faces=min(plan.faces, 4),
+        slow_faces=2,
+        side_faces=2,
+        fitting_faces=4,
+        trial_faces=2,
+        steps=4,
+        validation_faces=2,
+        picture_faces=8,
+        cw_steps=4,
+        lab_steps=4,
+        search_budget=30,
+        quick=True,
+    )

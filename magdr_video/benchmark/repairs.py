@@ -1,0 +1,234 @@
+"""The rows of Table 2: every way to reconstruct a crop before it is translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from magdr_video.baselines.preparation import prepare_reconstructor
+from magdr_video.baselines.protocol import ReconstructorBaseline, TrainedReconstructor
+from magdr_video.baselines.registry import RECONSTRUCTORS
+from magdr_video.benchmark.scene import Scene, Seen
+from magdr_video.criteria import psnr_db
+from magdr_video.reconstruction.composer import compose
+from magdr_video.reconstruction.recnet import RecNet, uniform_recipes
+from magdr_video.transforms import BANK, apply_chain, available_layers, parse_chain
+from magdr_video.types import Masks, Recipe, TransformChoice
+
+ROOMS = (
+    "baselines",
+    "detection",
+    "reconstruction",
+    "transforms",
+    "criteria",
+    "models",
+    "translation",
+    "faces",
+    "benchmark/repairs",
+)
+"""Whose source decides what a repair gives."""
+
+Chain = tuple[TransformChoice, ...]
+Work = Callable[[Seen], Tensor]
+"""Crops, as seen, to reconstructed crops (F, 3, S, S)."""
+
+NOTHING = "no defence"
+MAGDR = "MagDR"
+DEFAULT = "default recipe"
+SEARCH = "search"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One row."""
+
+    name: str
+    kind: str
+    """'none', 'single', 'chain', 'own', 'ablation' or 'baseline'."""
+    work: Work
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters: part of the key of the row's cells."""
+    passes: float = 1.0
+    """Cost a face beside the translation, in generator passes."""
+    slow: bool = False
+    """Given fewer faces."""
+    translate: Work | None = None
+    """Its own way through the generator, where that is not one pass over its crops."""
+
+
+def chain_repair(name: str, kind: str, chain: Chain) -> Repair:
+    """The same transforms for the whole of every crop."""
+    text = " > ".join(map(str, chain)) or "identity"
+    return Repair(name, kind, lambda seen: apply_chain(seen.crops, chain), {"chain": text})
+
+
+def singles() -> list[Chain]:
+    """Every category of the bank that is to be had, at every setting."""
+    names = {name for layer in available_layers() for name in layer} - {"identity"}
+    return [
+        (TransformChoice(name, tuple(parameters.items())),)
+        for name, category in BANK.items()
+        if name in names
+        for parameters in category.grid
+    ]
+
+
+FIXED_CHAINS = (
+    "nlm(strength=1) > gaussian(sigma=0.7)",
+    "nlm(strength=1) > jpeg(quality=75)",
+    "guided(eps=0.003) > jpeg(quality=75)",
+    "gaussian(sigma=0.7) > jpeg(quality=75)",
+    "tv(weight=0.03) > jpeg(quality=75)",
+)
+"""Chains that did well on other generators (METHOD 12)."""
+
+
+def trial(scene: Scene, chains: Sequence[Chain]) -> Tensor:
+    """PSNR(O) of each chain on the attacked training faces, mean over faces, in dB."""
+    count = scene.plan.trial_faces
+    attacked, clean = scene.attacked_fitting.first(count), scene.clean_fitting.first(count)
+    out = []
+    for chain in chains:
+        output = scene.subject.generate(apply_chain(attacked.crops, chain), attacked.condition)
+        out.append(psnr_db(output, clean.draft).mean())
+    return torch.stack(out)
+
+
+def fixed_repairs(found: Mapping[str, Tensor]) -> list[Repair]:
+    """Each category at its best setting on training faces, and the fixed chains.
+
+    Args:
+        found: 'singles' and 'chains', PSNR(O) of each on training faces (see `trial`).
+    """
+    best: dict[str, tuple[float, Chain]] = {}
+    for chain, value in zip(singles(), found["singles"].tolist(), strict=True):
+        category = chain[0].category
+        if category not in best or value > best[category][0]:
+            best[category] = (value, chain)
+    out = [chain_repair(category, "single", chain) for category, (_, chain) in best.items()]
+    out += [chain_repair(text, "chain", parse_chain(text)) for text in FIXED_CHAINS]
+    return out
+
+
+def default_recipe(seen: Seen) -> Tensor:
+    """The table's default chain on every crop, ungated."""
+    return compose(seen.crops, seen.masks, uniform_recipes(seen.masks, seen.subject.table.recipe))
+
+
+def _one(seen: Seen, index: int) -> tuple[Tensor, Masks, Tensor]:
+    piece = slice(index, index + 1)
+    masks = Masks(seen.masks.data[piece], seen.masks.regions, seen.masks.target)
+    return seen.crops[piece], masks, seen.condition[piece]
+
+
+def _searched(seen: Seen, index: int, budget: int) -> tuple[Recipe, ...]:
+    crop, masks, condition = _one(seen, index)
+    detector = seen.subject.detector()
+    start = uniform_recipes(masks, seen.subject.table.recipe)
+    first = detector.inspect(compose(crop, masks, start), masks, condition)
+    net = RecNet(
+        lambda crops, held: detector.inspect(crops, held, condition).s_final,
+        passes_per_score=1 + detector.passes_per_face,
+        budget=budget,
+    )
+    return net.search(crop, masks, start, float(first.s_final[0]))[0]
+
+
+def search(budget: int) -> Work:
+    """Algorithm 1 from the default chain on, on every crop, ungated."""
+
+    def work(seen: Seen) -> Tensor:
+        out = []
+        for index in range(len(seen.crops)):
+            crop, masks, _ = _one(seen, index)
+            out.append(compose(crop, masks, _searched(seen, index, budget)))
+        return torch.cat(out)
+
+    return work
+
+
+def random_search(budget: int, seed: int) -> Work:
+    """As many random chains as a search may score, one for the whole crop; the lowest S_final."""
+
+    def work(seen: Seen) -> Tensor:
+        detector = seen.subject.detector()
+        draw = torch.Generator().manual_seed(seed)
+        choices = [(), *singles()]
+        best = seen.crops.clone()
+        lowest = detector.inspect(seen.crops, seen.masks, seen.condition, seen.draft).s_final
+        for _ in range(budget // (1 + detector.passes_per_face)):
+            picked = torch.randint(len(choices), (2,), generator=draw).tolist()
+            candidate = apply_chain(seen.crops, choices[picked[0]] + choices[picked[1]])
+            score = detector.inspect(candidate, seen.masks, seen.condition).s_final
+            lower = (score < lowest) & (psnr_db(candidate, seen.crops) >= 26.0)
+            best[lower], lowest = candidate[lower], torch.where(lower, score, lowest)
+        return best
+
+    return work
+
+
+def magdr(seen: Seen) -> Tensor:
+    """The whole defence as a run without neighbours has it: judged first, kept where it helps."""
+    detector = seen.subject.detector()
+    before = detector.inspect(seen.crops, seen.masks, seen.condition, seen.draft)
+    repaired = default_recipe(seen)
+    after = detector.inspect(repaired, seen.masks, seen.condition)
+    used = before.perturbed & (after.s_final < before.s_final)
+    return torch.where(used[:, None, None, None], repaired, seen.crops)
+
+
+def own_repairs(scene: Scene) -> list[Repair]:
+    """MagDR, its parts and its ablations."""
+    budget, table = scene.plan.search_budget, scene.subject.table
+    inspections = 2.0 * (1 + len(table.transforms)) + 4
+    about = {"table": scene.subject.identity["table"]}
+    limited = about | {"budget": budget}
+    return [
+        Repair(DEFAULT, "own", default_recipe, about),
+        Repair(SEARCH, "own", search(budget), limited, budget, slow=True),
+        Repair(
+            "random search, no masks",
+            "ablation",
+            random_search(budget, scene.plan.seed),
+            limited | {"seed": scene.plan.seed},
+            budget,
+            slow=True,
+        ),
+        Repair(MAGDR, "own", magdr, about, inspections),
+    ]
+
+
+def baseline_repairs(scene: Scene) -> list[Repair]:
+    """The reconstructors that the paper compares with."""
+
+    def repair(name: str) -> Repair:
+        @lru_cache(maxsize=1)
+        def prepared() -> ReconstructorBaseline:
+            held = scene.material if name in learning else None
+            return prepare_reconstructor(name, translator, held, scene.plan.out / "baselines")
+
+        def translate(seen: Seen) -> Tensor:
+            with torch.no_grad():
+                return prepared().translate(seen.subject.generate, seen.crops, seen.condition)
+
+        about = {"baseline": dict(built[name].parameters), "paper": built[name].paper}
+        if name in learning:
+            about |= {"fitted on": scene.fitting_cell().address}
+        work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
+        return Repair(name, "baseline", work, about, 4.0, translate=translate)
+
+    translator = scene.subject.translator
+    built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}
+    learning = [name for name, held in built.items() if isinstance(held, TrainedReconstructor)]
+    return [repair(name) for name in built]
+
+
+def repairs(scene: Scene, found: Mapping[str, Tensor]) -> list[Repair]:
+    """All rows in the order of the table."""
+    nothing = Repair(NOTHING, "none", lambda seen: seen.crops, passes=0)
+    return [nothing, *fixed_repairs(found), *baseline_repairs(scene), *own_repairs(scene)]

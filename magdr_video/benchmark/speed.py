@@ -1,0 +1,219 @@
+"""How fast is a run, what limits it, and what does the defence cost? (FIELD 7)"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from magdr_video.benchmark.document import machine, source_commit
+from magdr_video.benchmark.stage_costs import (
+    copied_bytes,
+    encode,
+    first_frames,
+    frame_bytes,
+    stage_costs,
+)
+from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, peak_memory
+from magdr_video.device import describe
+from magdr_video.loading import Models
+from magdr_video.pipeline import run
+from magdr_video.provenance import library_versions, sha256_of
+from magdr_video.settings import Settings, flatten
+from magdr_video.staging import stage_clip
+from magdr_video.types import FrameBatch, RunReport
+from magdr_video.video.prefetch import prefetch
+from magdr_video.video.reader import ClipReader
+
+AHEAD = 2
+"""Batches decoded ahead, as in a run."""
+
+
+@dataclass
+class PipelineRun:
+    """One pass over a clip from file to file."""
+
+    spent: Spent = field(default_factory=Spent)
+    report: RunReport = field(default_factory=RunReport)
+    memory: MemoryTrace = field(default_factory=MemoryTrace)
+    first_frame: float = 0.0
+    """Seconds until the first frame was ready to be encoded, the weights being loaded."""
+    copied: int = 0
+    """Bytes of planes written anew on the way: out of the decoder, pasted, into the encoder."""
+    raw: int = 0
+    """Bytes of the frames themselves, once."""
+
+    @property
+    def frames(self) -> int:
+        """Frames that came out."""
+        return self.report.frames_out
+
+    @property
+    def rate(self) -> float:
+        """Frames a second."""
+        return self.frames / self.spent.wall if self.spent.wall else 0.0
+
+
+def undefended(settings: Settings, models: Models) -> tuple[Settings, Models]:
+    """The same run without detector and reconstructor."""
+    detection = dataclasses.replace(settings.detection, enabled=False)
+    repair = dataclasses.replace(settings.reconstruction, enabled=False)
+    plain = dataclasses.replace(settings, detection=detection, reconstruction=repair)
+    return plain, dataclasses.replace(models, table=None)
+
+
+def transcode(clip: Path, folder: Path, settings: Settings, limit: int) -> PipelineRun:
+    """Decode and encode with nothing in between."""
+    out = PipelineRun()
+    with out.spent.running(), ClipReader(clip, batch=settings.run.batch) as reader:
+        ahead = prefetch(first_frames(reader, limit), AHEAD)
+        encode(clip, folder / "transcode.mkv", _counted(ahead, out), settings)
+    return out
+
+
+def _counted(batches: Iterable[FrameBatch], out: PipelineRun) -> Iterator[FrameBatch]:
+    for batch in batches:
+        out.report.frames_out += len(batch)
+        raw = frame_bytes(batch) * len(batch)
+        out.raw, out.copied = out.raw + raw, out.copied + 2 * raw
+        yield batch
+
+
+def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: int) -> PipelineRun:
+    """The pipeline as `defend` runs it."""
+    out = PipelineRun()
+    began = time.perf_counter()
+    with out.spent.running(models.device.type), ClipReader(clip, batch=settings.run.batch) as held:
+        staged = stage_clip(settings, models, held.info, out.report)
+        source: list[FrameBatch] = []
+
+        def remembered() -> Iterator[FrameBatch]:
+            for batch in prefetch(first_frames(held, limit), AHEAD):
+                source.append(batch)
+                yield batch
+
+        def results() -> Iterator[FrameBatch]:
+            for batch in run(remembered(), staged.stages, out.report, strict=True):
+                out.first_frame = out.first_frame or time.perf_counter() - began
+                raw = frame_bytes(batch) * len(batch)
+                out.raw += raw
+                out.copied += 2 * raw + copied_bytes([source.pop(0)], [batch])
+                out.report.frames_out += len(batch)
+                out.memory.note(out.report.frames_out)
+                yield batch
+
+        encode(clip, folder / "whole.mkv", results(), settings)
+    staged.count_into(out.report)
+    return out
+
+
+def measure_clip(
+    clip: Path,
+    settings: Settings,
+    models: Models,
+    *,
+    limit: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """All figures of one clip as JSON values, ratios first.
+
+    Args:
+        limit: frames of the clip that are used, rounded up to whole batches; 0 is all.
+    """
+    plain_settings, plain_models = undefended(settings, models)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        say(f"{clip.name}: plain transcode")
+        bare = transcode(clip, folder, settings, limit)
+        say(f"{clip.name}: undefended")
+        plain = whole(clip, folder, plain_settings, plain_models, limit)
+        say(f"{clip.name}: defended")
+        defended = whole(clip, folder, settings, models, limit)
+        say(f"{clip.name}: each stage alone")
+        stages, _ = stage_costs(clip, folder, settings, models, limit)
+    return {
+        "clip": clip.name,
+        "sha256": sha256_of(clip),
+        "frames": defended.frames,
+        "faces": defended.report.faces,
+        "faces_perturbed": defended.report.faces_perturbed,
+        "ratios": ratios(bare, plain, defended, stages),
+        "passes": passes(defended.report),
+        "stages": {name: _stage(spent, defended.frames) for name, spent in stages.items()},
+        "runs": {
+            "transcode": _run(bare),
+            "undefended": _run(plain),
+            "defended": _run(defended),
+        },
+        "memory": {
+            "frames": defended.memory.frames,
+            "mib": [round(value, 1) for value in defended.memory.mib],
+            "slope_mib_per_1000_frames": defended.memory.slope,
+            "peak_mib": round(peak_memory(), 1),
+        },
+    }
+
+
+def ratios(
+    bare: PipelineRun, plain: PipelineRun, defended: PipelineRun, stages: dict[str, Spent]
+) -> dict[str, float]:
+    """What hardly depends on the machine."""
+    slowest = max(spent.wall for spent in stages.values())
+    alone = sum(spent.core for spent in stages.values())
+    return {
+        "defended / undefended": defended.rate / plain.rate,
+        "undefended / transcode": plain.rate / bare.rate,
+        "defended / slowest stage alone": slowest / defended.spent.wall,
+        "core-seconds, defended / sum of stages alone": defended.spent.core / alone,
+        "bytes copied / bytes of the frames": defended.copied / defended.raw,
+    }
+
+
+def passes(report: RunReport) -> dict[str, float]:
+    """Costly calls of the defended run."""
+    faces, frames = max(1, report.faces), max(1, report.frames_out)
+    return {
+        "generator passes a face-frame": report.generator_passes / faces,
+        "parser passes a face-frame": report.parser_passes / faces,
+        "MTCNN passes a frame": report.detector_passes / frames,
+        "searches a face-frame": report.searches / faces,
+        "inspections a face-frame": report.faces_inspected / faces,
+    }
+
+
+def _stage(spent: Spent, frames: int) -> dict[str, float]:
+    return {
+        "frames_per_second": frames / max(1e-9, spent.wall),
+        "core_ms_per_frame": 1000 * spent.core / max(1, frames),
+        "wall_ms_per_frame": 1000 * spent.wall / max(1, frames),
+    }
+
+
+def _run(held: PipelineRun) -> dict[str, float]:
+    return {
+        **_stage(held.spent, held.frames),
+        "first_frame_seconds": held.first_frame,
+        "bytes_copied_per_frame": held.copied / max(1, held.frames),
+    }
+
+
+def speed_document(
+    clips: Sequence[dict[str, Any]], settings: Settings, models: Models
+) -> dict[str, Any]:
+    """The document of a speed benchmark."""
+    return {
+        "schema": 1,
+        "benchmark": "speed",
+        "task": settings.task,
+        "clips": list(clips),
+        "machine": machine(),
+        "device": describe(models.device),
+        "settings": flatten(settings),
+        "weights": dict(models.weights),
+        "libraries": library_versions(),
+        "commit": source_commit(),
+    }

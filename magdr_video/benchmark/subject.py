@@ -1,0 +1,191 @@
+"""The generator that is attacked and defended, with its parser, table and faces."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from magdr_video.benchmark.datasets import ImageSet, Item, content_hash
+from magdr_video.benchmark.opening import open_dataset
+from magdr_video.benchmark.plan import Plan
+from magdr_video.detection.calibration import Calibration, load_calibration
+from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.errors import InputError, SettingsError, UsageError
+from magdr_video.faces.parsing import parse
+from magdr_video.faces.regions import region_masks
+from magdr_video.models import zoo
+from magdr_video.models.conditions import EXPRESSIONS, condition_for_expression
+from magdr_video.provenance import sha256_of
+from magdr_video.settings import Settings, load_settings, preset_folder
+from magdr_video.translation import Translator, load_translator
+from magdr_video.types import Masks
+
+CHUNK = 16
+"""Faces a generator pass: bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A task with everything that its benchmark needs."""
+
+    settings: Settings
+    translator: Translator
+    parser: nn.Module
+    parser_size: int
+    table: Calibration
+    identity: dict[str, str]
+    """SHA-256 of generator, parser and table: part of the key of every cell."""
+
+    @property
+    def task(self) -> str:
+        """'replace', 'edit' or 'reenact'."""
+        return self.settings.task
+
+    @property
+    def size(self) -> int:
+        """Side of a crop in pixels."""
+        return self.translator.record.size
+
+    @torch.no_grad()
+    def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
+        """Translate (F, 3, S, S) in pieces, without gradients."""
+        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
+        return torch.cat([self.translator.translate(*piece) for piece in pieces])
+
+    @torch.no_grad()
+    def features(self, crops: Tensor) -> Tensor:
+        """The generator's last residual block with the condition at zero (METHOD 5.1)."""
+        nothing = self.translator.condition([0.0] * len(self.translator.record.conditions), 1)
+        pieces = torch.split(crops, CHUNK)
+        parts = [self.translator.features(p, nothing.expand(len(p), -1)) for p in pieces]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def masks(self, crops: Tensor) -> Masks:
+        """Region masks, the target as the table's calibration had it."""
+        names = ("Blond_Hair",) if self.task == "edit" else ()
+        pieces = torch.split(crops, CHUNK)
+        classes = torch.cat([parse(piece, self.parser, self.parser_size) for piece in pieces])
+        return region_masks(classes, self.task, names)
+
+    def detector(self) -> PerturbationDetector:
+        """The detector as a run has it."""
+        decide = self.settings.detection.decide
+        return PerturbationDetector(self.generate, self.table, decide=decide)
+
+    @cached_property
+    def condition_rows(self) -> list[list[float]]:
+        """Conditions that the faces take in turn: three hair colours, or the expressions."""
+        if self.task == "replace":
+            return [[]]
+        if self.task == "edit":
+            rest = [0.5] * (len(self.translator.record.conditions) - 3)
+            return [[float(i == j) for j in range(3)] + rest for i in range(3)]
+        names = [name for name in EXPRESSIONS if name != "neutral"]
+        return [list(condition_for_expression(name)) for name in names]
+
+    def conditions(self, count: int) -> Tensor:
+        """The rows in turn, (F, C)."""
+        rows = itertools.islice(itertools.cycle(self.condition_rows), count)
+        return torch.tensor(list(rows), dtype=torch.float32).reshape(count, -1)
+
+    def target(self, crops: Tensor) -> Tensor | None:
+        """What attacks pull the output toward: the input for replace ('nullify'), else nothing."""
+        return crops if self.task == "replace" else None
+
+
+def load_subject(task: str) -> Subject:
+    """The task's shipped generator, parser and calibration table.
+
+    Raises:
+        WeightsError: weights are missing or damaged.
+        SettingsError: there is no table, or it was made for other weights.
+    """
+    settings = load_settings(task=task)
+    translator = load_translator(settings.model.generator)
+    parser = zoo.find(settings.model.parser)
+    named = settings.detection.table
+    path = Path(named) if named else preset_folder() / "tables" / f"{task}.toml"
+    table = load_calibration(path)
+    if table.model != translator.record.sha256:
+        raise SettingsError(
+            f"table {path.name} was calibrated for other weights than {translator.record.name}",
+            hint=f"run: magdr-video train calibrate --task {task}",
+        )
+    identity = {
+        "generator": translator.record.sha256,
+        "parser": parser.sha256,
+        "table": sha256_of(path),
+    }
+    return Subject(settings, translator, zoo.load(parser), parser.size, table, identity)
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Faces of one split as crops, and what pins them down."""
+
+    digest: str
+    """SHA-256 of the sorted SHA-256 of the files."""
+    crops: Tensor
+    """(F, 3, S, S) in [0, 1]."""
+    items: tuple[Item, ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def first(self, count: int) -> FaceSet:
+        """The set's first faces."""
+        if count >= len(self.items):
+            return self
+        items = self.items[:count]
+        return FaceSet(content_hash(items), self.crops[:count], items)
+
+
+def open_images(plan: Plan) -> ImageSet:
+    """The plan's data set.
+
+    Raises:
+        UsageError: it holds clips, or there is no such set.
+        InputError: its folder is not laid out as it should be.
+    """
+    data = open_dataset(plan.dataset, plan.data)
+    if data.holds != "images":
+        raise UsageError(
+            f"the data set '{data.name}' holds {data.holds}, this benchmark takes images",
+            hint="extract aligned faces and use --dataset folder",
+        )
+    return cast(ImageSet, data)
+
+
+def load_face_set(data: ImageSet, split: str, count: int, size: int) -> FaceSet:
+    """The first faces of a split.
+
+    Raises:
+        InputError: the split has too few faces.
+    """
+    items = data.items(split)[:count]
+    if len(items) < count:
+        raise InputError(
+            f"{data.name} has {len(items)} faces in its split '{split}', {count} are wanted",
+            hint="ask for fewer with --faces",
+        )
+    return FaceSet(content_hash(items), data.images(items, size), items)
+
+
+def facts(subjects: Sequence[Subject]) -> dict[str, Any]:
+    """Names and hashes of what was measured, by task."""
+    return {
+        subject.task: {
+            "generator": subject.translator.record.name,
+            "sha256": subject.identity,
+            "crop": subject.size,
+        }
+        for subject in subjects
+    }

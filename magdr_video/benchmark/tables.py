@@ -1,0 +1,267 @@
+"""Tables as Markdown, LaTeX and rows for the terminal, made from a benchmark's document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts under a head."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """A pipe table under its title."""
+        lines = [" | ".join(self.head), " | ".join("---" for _ in self.head)]
+        lines += [" | ".join(row) for row in self.rows]
+        return "\n".join([f"**{self.title}**", "", *(f"| {line} |" for line in lines)])
+
+    def latex(self) -> str:
+        """A `tabular` with its caption; needs no package."""
+        lines = [" & ".join(map(_escaped, row)) + r" \\" for row in (self.head, *self.rows)]
+        return "\n".join(
+            [
+                r"\begin{table}",
+                rf"\caption{{{_escaped(self.title)}}}",
+                rf"\begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}",
+                r"\hline",
+                lines[0],
+                r"\hline",
+                *lines[1:],
+                r"\hline",
+                r"\end{tabular}",
+                r"\end{table}",
+            ]
+        )
+
+
+def _escaped(text: str) -> str:
+    for sign in "&%#_$":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace(">", "$>$").replace("<", "$<$")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure, or a dash where there is none."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def interval(held: Mapping[str, float] | None, digits: int = 2) -> str:
+    """A mean with its 95 % interval."""
+    if held is None or not held["count"] or math.isnan(held["mean"]):
+        return "-"
+    low, high = number(held["low"], digits), number(held["high"], digits)
+    return f"{number(held['mean'], digits)} [{low}, {high}]"
+
+
+def mean(held: Mapping[str, float] | None, digits: int = 2) -> str:
+    """The mean alone."""
+    return "-" if held is None or not held["count"] else number(held["mean"], digits)
+
+
+DETECTION_HEAD = (
+    "detector", "attack", "n", "P", "R", "F1 [95 %]", "macro F1", "acc.", "AUROC [95 %]",
+    "TPR at 1 %", "TPR at 5 %", "FPR hard", "AUROC hard", "R crf 23", "AUROC crf 23",
+)  # fmt: skip
+
+
+def detection_tables(rows: Sequence[Row]) -> list[Table]:
+    """Table 1, one a task."""
+    out = []
+    for task in _in_order(rows, "task"):
+        held = [row for row in rows if row["task"] == task]
+        lines = tuple(_detection_line(row) for row in held)
+        out.append(Table(f"Detection, {task}", DETECTION_HEAD, lines))
+    return out
+
+
+def _detection_line(row: Row) -> tuple[str, ...]:
+    return (
+        row["detector"],
+        row["attack"],
+        f"{row['clean']}+{row['attacked']}",
+        number(row["precision"]),
+        number(row["recall"]),
+        interval(row["f1_interval"]),
+        number(row["macro_f1"]),
+        number(row["accuracy"]),
+        interval(row["auroc"]),
+        number(row["tpr_at_1"]),
+        number(row["tpr_at_5"]),
+        mean(row["hard_false_positives"]),
+        mean(row["hard_auroc"]),
+        number(row["compressed_recall"]),
+        mean(row["compressed_auroc"]),
+    )
+
+
+RECONSTRUCTION_HEAD = (
+    "row", "n", "PSNR (I)", "SSIM (I)", "PSNR (O) [95 %]", "SSIM (O)", "disrupted",
+    "masked", "clean PSNR (O)", "clean untouched",
+)  # fmt: skip
+FULL_HEAD = (
+    "row", "MSE255 (I)", "RMSE255 (I)", "L2 (I)", "FSIM (I)", "cos (I)",
+    "MSE255 (O)", "RMSE255 (O)", "L2 (O)", "FSIM (O)", "cos (O)", "MSE [-1, 1] (O)",
+)  # fmt: skip
+
+OTHER_COLUMNS = {"mse255": 1, "rmse255": 1, "l2": 1, "fsim": 3, "features": 3}
+"""The image measures of `FULL_HEAD` and their digits."""
+
+
+def reconstruction_tables(rows: Sequence[Row]) -> list[Table]:
+    """Table 2: one of the main columns for each task and attack."""
+    return [
+        Table(title, RECONSTRUCTION_HEAD, tuple(_reconstruction_line(row, cost) for row in held))
+        for title, held, cost in _by_input(rows, "Reconstruction")
+    ]
+
+
+def full_tables(rows: Sequence[Row]) -> list[Table]:
+    """The other columns of Table 2."""
+    return [
+        Table(title, FULL_HEAD, tuple(_full_line(row) for row in held))
+        for title, held, _ in _by_input(rows, "Reconstruction, other columns")
+    ]
+
+
+def _by_input(rows: Sequence[Row], title: str) -> list[tuple[str, list[Row], dict[str, Row]]]:
+    out = []
+    for task in _in_order(rows, "task"):
+        ours = [row for row in rows if row["task"] == task]
+        for kind in _in_order(ours, "input"):
+            if kind.startswith("clean"):
+                continue
+            # Clean cost through the same codec, where there is one.
+            codec = kind.partition(",")[2]
+            clean = f"clean,{codec}" if codec else "clean"
+            cost = {row["row"]: row for row in ours if row["input"] == clean}
+            held = [row for row in ours if row["input"] == kind]
+            out.append((f"{title}, {task}, {kind}", held, cost))
+    return out
+
+
+def _reconstruction_line(row: Row, cost: Mapping[str, Row]) -> tuple[str, ...]:
+    columns = row["columns"]
+    clean = cost.get(row["row"], {}).get("columns", {})
+    return (
+        row["row"],
+        str(row["faces"]),
+        mean(columns["i|psnr"], 1),
+        mean(columns["i|ssim"], 3),
+        interval(columns["o|psnr"], 1),
+        mean(columns["o|ssim"], 3),
+        mean(columns["disrupted"]),
+        mean(columns["disrupted, masked"]),
+        mean(clean.get("o|psnr"), 1),
+        mean(clean.get("untouched")),
+    )
+
+
+def _full_line(row: Row) -> tuple[str, ...]:
+    held = row["columns"]
+    parts = [
+        [mean(held[f"{side}|{name}"], digits) for name, digits in OTHER_COLUMNS.items()]
+        for side in "io"
+    ]
+    return (row["row"], *parts[0], *parts[1], mean(held["damage"], 4))
+
+
+def _in_order(rows: Sequence[Row], column: str) -> list[str]:
+    return list(dict.fromkeys(row[column] for row in rows))
+
+
+ADAPTIVE_HEAD = (
+    "detector", "attack", "steps", "n", "F1 [95 %]", "recall", "MSE (O)", "disrupted",
+    "MSE (O) behind the defence", "disrupted behind",
+)  # fmt: skip
+
+
+def adaptive_tables(rows: Sequence[Row]) -> list[Table]:
+    """The points of Figure 3, one table a task."""
+    out = []
+    for task in _in_order(rows, "task"):
+        held = [row for row in rows if row["task"] == task]
+        lines = tuple(_adaptive_line(row) for row in held)
+        out.append(Table(f"Attacks that know the defence, {task}", ADAPTIVE_HEAD, lines))
+    return out
+
+
+def _adaptive_line(row: Row) -> tuple[str, ...]:
+    return (
+        row["detector"],
+        row["attack"],
+        str(row["steps"]),
+        f"{row['clean']}+{row['attacked']}",
+        interval(row["f1_interval"]),
+        number(row["recall"]),
+        mean(row["damage"], 4),
+        number(row["disrupted"]),
+        mean(row["damage_behind"], 4),
+        number(row["disrupted_behind"]),
+    )
+
+
+def purifier_tables(rows: Sequence[Row]) -> list[Table]:
+    """PSNR (O) of each purifier under each attack, one table a task."""
+    out = []
+    for task in _in_order(rows, "task"):
+        ours = [row for row in rows if row["task"] == task]
+        attacks = _in_order(ours, "attack")
+        held = {(row["row"], row["attack"]): row for row in ours}
+        lines = tuple(
+            (name, *(mean(held[name, attack]["psnr"], 1) for attack in attacks))
+            for name in _in_order(ours, "row")
+        )
+        count = ours[0]["faces"]
+        title = f"PSNR (O) in dB of each purifier under each attack, {task}, {count} faces"
+        out.append(Table(title, ("row", *attacks), lines))
+    return out
+
+
+def speed_tables(held: Row) -> list[Table]:
+    """Ratios first, then passes, stages and runs of each clip."""
+    out = []
+    for clip in held["clips"]:
+        name = f"{clip['clip']}, {held['task']}, {clip['frames']} frames, {clip['faces']} faces"
+        pairs = [(key, number(value)) for key, value in clip["ratios"].items()]
+        pairs += [(key, number(value, 3)) for key, value in clip["passes"].items()]
+        memory = clip["memory"]
+        slope = number(memory["slope_mib_per_1000_frames"], 1)
+        pairs += [("peak memory, MiB", number(memory["peak_mib"], 0))]
+        pairs += [("memory, MiB a 1000 frames (second half)", slope)]
+        first = clip["runs"]["defended"]["first_frame_seconds"]
+        pairs += [("first frame after the weights, s", number(first))]
+        copied = clip["runs"]["defended"]["bytes_copied_per_frame"] / 1e6
+        pairs += [("host bytes copied a frame, MB", number(copied))]
+        out.append(Table(f"Ratios and counts: {name}", ("what", "value"), tuple(pairs)))
+        parts = {f"{key}, alone": row for key, row in clip["stages"].items()} | clip["runs"]
+        lines = tuple(_cost_line(key, row) for key, row in parts.items())
+        head = ("stage or run", "frames a second", "core-ms a frame", "wall ms a frame")
+        out.append(Table(f"On {held['machine']['cpu']}: {name}", head, lines))
+    return out
+
+
+def _cost_line(name: str, row: Row) -> tuple[str, ...]:
+    return (
+        name,
+        number(row["frames_per_second"], 1),
+        number(row["core_ms_per_frame"], 1),
+        number(row["wall_ms_per_frame"], 1),
+    )
+
+
+def sanity_table(checks: Sequence[Row]) -> Table:
+    """The checks of METHOD 9.3; a failed one says so in words."""
+    lines = tuple(
+        (check["task"], check["check"], check["found"], "ok" if check["passed"] else check["else"])
+        for check in checks
+    )
+    return Table("Sanity checks", ("task", "check", "found", "verdict"), lines)

@@ -1,0 +1,66 @@
+"""What the defence changed: source, undefended and defended translation side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+
+from magdr_video.errors import OutputError
+from magdr_video.loading import Models
+from magdr_video.provenance import output_metadata
+from magdr_video.runs import Tick, translate_clip
+from magdr_video.settings import Settings
+from magdr_video.video.container import side_by_side
+
+LABELS = ("source", "undefended", "defended")
+
+
+def write_comparison(
+    source: Path,
+    defended: Path,
+    film: Path,
+    settings: Settings,
+    models: Models,
+    *,
+    driving: Path | None = None,
+    options: Mapping[str, str] = MappingProxyType({}),
+    tick: Tick = lambda frames, seconds: None,
+) -> None:
+    """Translate a clip once more, undefended, and show all three next to each other.
+
+    Args:
+        source: the clip.
+        defended: its defended translation, made with the same arguments.
+        film: the file to write; replaced if it exists. It carries the marks of the outputs.
+        settings: those of the defended run.
+        models: those of the defended run.
+        driving: as `translate_clip`.
+        options: as `translate_clip`.
+        tick: told of the second translation, from its start.
+
+    Raises:
+        MagdrError: as `translate_clip` and `side_by_side`.
+    """
+    bare = dataclasses.replace(
+        settings, detection=dataclasses.replace(settings.detection, enabled=False)
+    )
+    try:
+        folder = TemporaryDirectory(prefix=".magdr-compare-", dir=film.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {film}: {error.strerror}") from error
+    with folder as name:
+        undefended = Path(name) / f"undefended{defended.suffix}"
+        translate_clip(
+            source,
+            undefended,
+            bare,
+            models=dataclasses.replace(models, table=None),
+            driving=driving,
+            options=options,
+            tick=tick,
+        )
+        marks = output_metadata(settings.task, settings.output.provenance, {})
+        side_by_side((source, undefended, defended), LABELS, film, metadata=marks)

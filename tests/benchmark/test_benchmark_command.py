@@ -1,0 +1,52 @@
+"""`magdr-video benchmark`: what is refused, and with which exit code; nothing is measured here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magdr_video.command import main
+
+
+def code_of(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["benchmark", *arguments])
+    return int(stopped.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "word"),
+    [
+        (["--tasks", "edti"], 4, "did you mean 'edit'?"),
+        (["--tasks", ","], 2, "at least one task"),
+        (["--epsilon", "3"], 4, "epsilon = 3.0"),
+        (["--data", "/nowhere"], 3, "/nowhere"),
+        (["--dataset", "sinthetic"], 2, "did you mean 'synthetic'?"),
+        (["--dataset", "drawn", "--attacks", "pdg"], 4, "did you mean 'pgd'?"),
+        (["--faces", "1"], 2, "--faces"),
+    ],
+)
+def test_bad_input_has_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, word: str
+) -> None:
+    assert code_of(["detection", "--out", str(tmp_path / "out"), *flags]) == code
+    assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "code"), [("a", 2), ("99", 4)])
+def test_codecs_are_rate_factors(tmp_path: Path, text: str, code: int) -> None:
+    flags = ["--out", str(tmp_path), "--dataset", "drawn", "--codecs", text]
+    assert code_of(["reconstruction", *flags]) == code
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert code_of(["detection", "--dataset", "drawn", "--out", str(blocked)]) == 7
+
+
+def test_the_help_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("detection", "reconstruction"))

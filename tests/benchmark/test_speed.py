@@ -1,0 +1,144 @@
+"""Speed: what is counted and how; no test asserts a wall time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from magdr_video.benchmark import speed, stage_costs
+from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, peak_memory, resident_memory
+from magdr_video.benchmark.tables import speed_tables
+from magdr_video.pipeline import Stages
+from magdr_video.settings import load_settings
+from magdr_video.staging import Staged
+from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport
+from magdr_video.video.reader import ClipReader
+from tests.clips import ClipPlan, make_clip
+
+
+def made_clip(folder: Path) -> Path:
+    make_clip(folder / "clip.mp4", ClipPlan(frames=40))
+    return folder / "clip.mp4"
+
+
+def one_face_a_frame(batch: FrameBatch) -> Faces:
+    count = len(batch)
+    box = np.tile(np.array([8, 8, 40, 40], np.float32), (count, 1))
+    return Faces(
+        frame=np.arange(count),
+        boxes=box,
+        landmarks=np.tile(box[:, None, :2], (1, 5, 1)),
+        scores=np.ones(count, np.float32),
+        track=np.zeros(count, np.int64),
+        filled=np.zeros(count, np.bool_),
+    )
+
+
+class FakeParts:
+    passes = 3
+    tracks = 1
+    small = 0
+
+
+def fake_stages(settings: object, models: object, info: object, report: RunReport) -> Staged:
+    """Stages that touch a corner of the luma plane and count a pass a face."""
+
+    def translate(restored: torch.Tensor, conditions: object, verdict: object) -> torch.Tensor:
+        report.generator_passes += len(restored)
+        return restored
+
+    def paste(batch: FrameBatch, crops: object, images: object, masks: object) -> FrameBatch:
+        luma = batch.planes[0].copy()
+        luma[:, :8, :8] = 0
+        return FrameBatch(**(vars(batch) | {"planes": (luma, *batch.planes[1:])}))
+
+    def align(batch: FrameBatch, faces: Faces) -> FaceCrops:
+        return FaceCrops(torch.zeros(len(faces), 3, 8, 8), np.zeros((len(faces), 2, 3)), faces)
+
+    stages = Stages(
+        find_faces=lambda batches: ((batch, one_face_a_frame(batch)) for batch in batches),
+        align=align,
+        parse=lambda batch, crops: Masks(torch.ones(len(crops), 1, 8, 8), ("all",), (True,)),
+        condition=lambda batch, crops: torch.zeros(len(crops), 0),
+        inspect=lambda batch, crops, masks, condition: None,  # type: ignore[arg-type,return-value]
+        reconstruct=lambda batch, crops, masks, condition, verdict, around: crops.data,
+        translate=translate,
+        paste=paste,
+    )
+    return Staged(stages, FakeParts(), FakeParts())  # type: ignore[arg-type]
+
+
+class FakeModels:
+    device = torch.device("cpu")
+    weights = {"toy": "0" * 64}  # noqa: RUF012
+    table = None
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    clip = made_clip(tmp_path)
+    for module in (speed, stage_costs):
+        monkeypatch.setattr(module, "stage_clip", fake_stages)
+    monkeypatch.setattr(speed, "undefended", lambda settings, models: (settings, models))
+    return speed.measure_clip(clip, load_settings(task="edit"), FakeModels())  # type: ignore[arg-type]
+
+
+def test_a_clip_is_measured_from_end_to_end(measured: dict) -> None:
+    assert measured["frames"] == measured["faces"] == 40
+    assert set(measured["stages"]) == set(stage_costs.STAGES)
+    assert set(measured["runs"]) == {"transcode", "undefended", "defended"}
+    assert all(value > 0 for value in measured["ratios"].values())
+    assert measured["memory"]["frames"][-1] == 40
+
+
+def test_passes_are_counted_a_face_and_a_frame(measured: dict) -> None:
+    assert measured["passes"]["generator passes a face-frame"] == 1.0
+    assert measured["passes"]["MTCNN passes a frame"] == pytest.approx(3 / 40)
+
+
+def test_a_pasted_luma_plane_is_a_copy_and_the_chroma_planes_are_not(measured: dict) -> None:
+    # Out of the decoder and into the encoder: twice; the luma of 4:2:0 is two thirds of a frame.
+    assert measured["ratios"]["bytes copied / bytes of the frames"] == pytest.approx(2 + 2 / 3)
+
+
+def test_the_table_has_ratios_first_and_names_the_processor(measured: dict) -> None:
+    held = {"clips": [measured], "task": "edit", "machine": {"cpu": "Test CPU"}}
+    first, second = speed_tables(held)
+    assert first.rows[0][0] == "defended / undefended"
+    assert "Test CPU" in second.title
+    assert len(second.rows) == len(stage_costs.STAGES) + 3
+
+
+def test_a_limit_is_rounded_up_to_whole_batches(tmp_path: Path) -> None:
+    clip = made_clip(tmp_path)
+    with ClipReader(clip, batch=16) as reader:
+        assert [len(b) for b in stage_costs.first_frames(reader, 17)] == [16, 16]
+    with ClipReader(clip, batch=16) as reader:
+        assert sum(len(b) for b in stage_costs.first_frames(reader, 0)) == 40
+
+
+def test_memory_that_grows_with_the_frames_has_its_slope() -> None:
+    trace = MemoryTrace()
+    for frames in range(0, 1000, 50):
+        trace.note(frames, 500.0 + min(frames, 300) + 0.02 * frames)
+    assert trace.slope == pytest.approx(20.0, abs=0.01)
+
+
+def test_a_short_trace_has_no_slope() -> None:
+    trace = MemoryTrace()
+    trace.note(16, 500.0)
+    assert trace.slope is None
+
+
+def test_memory_is_read_from_the_system() -> None:
+    assert 10 < resident_memory() <= peak_memory() * 1.05
+
+
+def test_time_is_added_up_even_when_the_work_fails() -> None:
+    spent = Spent()
+    with pytest.raises(ValueError, match="stop"), spent.running():
+        raise ValueError("stop")
+    assert spent.wall > 0

@@ -1,0 +1,133 @@
+"""Table 1 and Table 2 end to end on a generator of two convolutions and drawn faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from magdr_video.benchmark import detection, reconstruction, repairs
+from magdr_video.benchmark.judges import ALWAYS, MAGDR
+from magdr_video.benchmark.scene import Scene
+from magdr_video.benchmark.tables import detection_tables, full_tables, reconstruction_tables
+from tests.benchmark.toy_subject import toy_scene
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_rows() -> object:
+    """The harness is under test, not the whole bank and every baseline."""
+    with pytest.MonkeyPatch.context() as patch:
+        bank = {name: repairs.BANK[name] for name in ("identity", "gaussian")}
+        patch.setattr(repairs, "BANK", bank)
+        patch.setattr(repairs, "available_layers", lambda: (tuple(bank),))
+        patch.setattr(repairs, "RECONSTRUCTORS", {"jpeg": repairs.RECONSTRUCTORS["jpeg"]})
+        patch.setattr(repairs, "FIXED_CHAINS", ("gaussian(sigma=0.7) > jpeg(quality=75)",))
+        patch.setattr(reconstruction, "FIXED_CHAINS", repairs.FIXED_CHAINS)
+        fitted = {"noise estimate": detection.FITTED["noise estimate"]}
+        patch.setattr(detection, "FITTED", fitted)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, few_rows: object) -> Scene:
+    return toy_scene(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def detected(scene: Scene) -> list[dict]:
+    return detection.rows([scene], lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def restored(scene: Scene) -> list[dict]:
+    return reconstruction.rows([scene], lambda text: None, codecs=(28,))
+
+
+def of(rows: list[dict], name: str, kind: str = "pgd") -> dict:
+    return next(r for r in rows if r.get("row") == name and r["input"] == kind)
+
+
+def test_every_detector_has_a_row(detected: list[dict]) -> None:
+    names = [row["detector"] for row in detected]
+    assert {ALWAYS, "DD", "CD", MAGDR, "noise estimate"} <= set(names)
+    assert len(names) == len(set(names))
+    assert all(row["clean"] == row["attacked"] == 4 for row in detected)
+
+
+def test_the_detector_that_always_says_yes_has_an_f1_of_two_thirds(detected: list[dict]) -> None:
+    row = next(row for row in detected if row["detector"] == ALWAYS)
+    assert row["f1"] == pytest.approx(2 / 3)
+    assert row["auroc"]["mean"] == 0.5
+    assert row["hard_false_positives"]["mean"] == 1.0
+
+
+def test_the_noise_estimate_sees_a_perturbation_of_smooth_faces(detected: list[dict]) -> None:
+    row = next(row for row in detected if row["detector"] == "noise estimate")
+    assert row["auroc"]["mean"] > 0.9
+
+
+def test_the_row_without_a_defence_holds_the_bound_on_the_input(restored: list[dict]) -> None:
+    columns = of(restored, repairs.NOTHING)["columns"]
+    assert 0 < columns["i|rmse255"]["mean"] <= 6.375
+    assert columns["untouched"]["mean"] == 1.0
+
+
+def test_a_row_on_clean_faces_without_a_defence_costs_nothing(restored: list[dict]) -> None:
+    columns = of(restored, repairs.NOTHING, "clean")["columns"]
+    assert columns["o|psnr"]["mean"] == 60.0
+    assert columns["damage"]["mean"] == 0.0
+
+
+def test_the_oracle_is_never_below_a_fixed_row(restored: list[dict]) -> None:
+    best = of(restored, reconstruction.ORACLE)["columns"]["o|psnr"]["mean"]
+    fixed = [r for r in restored if r["kind"] in ("none", "single", "chain")]
+    ours = [r["columns"]["o|psnr"]["mean"] for r in fixed if r["input"] == "pgd"]
+    assert best >= max(ours)
+
+
+def test_searches_get_fewer_faces(restored: list[dict]) -> None:
+    assert of(restored, repairs.SEARCH)["faces"] == 2
+    assert of(restored, repairs.MAGDR)["faces"] == 4
+
+
+def test_the_codec_alone_is_a_row_of_its_own(restored: list[dict]) -> None:
+    alone = of(restored, repairs.NOTHING, "pgd, h264 crf 28")["columns"]
+    assert alone["i|psnr"]["mean"] != of(restored, repairs.NOTHING)["columns"]["i|psnr"]["mean"]
+
+
+def test_a_second_run_computes_nothing(scene: Scene, restored: list[dict]) -> None:
+    made = scene.store.made
+    assert reconstruction.rows([scene], lambda text: None, codecs=(28,)) == restored
+    assert scene.store.made == made
+
+
+def test_tables_have_a_cell_under_every_head(detected: list[dict], restored: list[dict]) -> None:
+    tables = [*detection_tables(detected), *reconstruction_tables(restored), *full_tables(restored)]
+    assert {table.title for table in tables} >= {
+        "Detection, edit",
+        "Reconstruction, edit, pgd",
+        "Reconstruction, edit, pgd, h264 crf 28",
+    }
+    for table in tables:
+        assert {len(row) for row in table.rows} == {len(table.head)}
+        assert len(table.markdown().splitlines()) == len(table.rows) + 4
+        assert table.latex().count(r"\\") == len(table.rows) + 1
+
+
+def test_the_grid_shows_input_and_output_of_each_row(scene: Scene, restored: list[dict]) -> None:
+    lines = reconstruction.grid([scene])
+    assert [title for title, _ in lines] == ["edit: input", "edit: output"]
+    names = [name for name, _ in lines[0][1]]
+    assert names[:2] == ["clean", repairs.NOTHING]
+    assert repairs.MAGDR in names
+    assert all(picture.dtype == torch.uint8 for _, held in lines for _, picture in held)
+
+
+def test_other_faces_are_other_cells(tmp_path: Path) -> None:
+    few, more = toy_scene(tmp_path, faces=2), toy_scene(tmp_path, faces=3)
+    assert few.attack_cell("pgd").address != more.attack_cell("pgd").address
+    assert (
+        few.attack_cell("pgd").address
+        != toy_scene(tmp_path, faces=2, seed=1).attack_cell("pgd").address
+    )
