@@ -12,6 +12,8 @@ from magdr_video.detection.calibration import Calibration, load_calibration
 from magdr_video.device import choose_device, set_threads
 from magdr_video.errors import SettingsError
 from magdr_video.models import zoo
+from magdr_video.reconstruction.composer import Chain
+from magdr_video.reconstruction.fitted import RecNetTable, load_recnet, unfitted
 from magdr_video.settings import Settings, preset_folder
 from magdr_video.translation import Translator, condition_values, load_translator
 
@@ -25,6 +27,9 @@ class Models:
     parser: torch.nn.Module
     parser_size: int
     table: Calibration | None
+    """What is normal for the generator; None where nothing is judged."""
+    recnet: RecNetTable
+    """What Rec-Net's pre-training found for the generator."""
     condition: tuple[float, ...]
     weights: Mapping[str, str]
     """SHA-256 by name."""
@@ -57,6 +62,10 @@ def load_models(settings: Settings) -> Models:
     )
     parser = zoo.find(settings.model.parser)
     table, notes = _calibration(settings, translator)
+    recnet = unfitted(settings.task, ())
+    more: tuple[str, ...] = ()
+    if table is not None and settings.reconstruction.enabled:
+        recnet, more = find_recnet(settings, translator.record.sha256, table.recipe)
     weights = {record.name: record.sha256 for record in (translator.record, parser)}
     return Models(
         device=device,
@@ -64,9 +73,10 @@ def load_models(settings: Settings) -> Models:
         parser=zoo.load(parser, device),
         parser_size=parser.size,
         table=table,
+        recnet=recnet,
         condition=condition,
         weights=weights,
-        notes=notes,
+        notes=notes + more,
     )
 
 
@@ -86,3 +96,28 @@ def _calibration(
             message, hint=f"run: magdr-video train calibrate --task {settings.task}"
         )
     return table, (message,)
+
+
+def find_recnet(
+    settings: Settings, generator: str, chain: Chain
+) -> tuple[RecNetTable, tuple[str, ...]]:
+    """The Rec-Net table that the settings name, and what a user should know of it.
+
+    Args:
+        generator: SHA-256 of the generator's weights.
+        chain: what there is without the task's own table.
+
+    Raises:
+        SettingsError: the table named is not usable, or with `run.strict` of other weights.
+    """
+    named = settings.reconstruction.table
+    path = Path(named) if named else preset_folder() / "tables" / f"recnet-{settings.task}.toml"
+    if not named and not path.exists():
+        return unfitted(settings.task, chain), (f"no {path.name}: one chain for all faces",)
+    fitted = load_recnet(path)
+    if fitted.model == generator:
+        return fitted, ()
+    message = f"table {path.name} was fitted to other weights than {settings.model.generator}"
+    if settings.run.strict:
+        raise SettingsError(message, hint=f"run: magdr-video train recnet --task {settings.task}")
+    return fitted, (message,)

@@ -7,6 +7,7 @@ stage that reuses work between frames keeps its own state; the loop does not kno
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,19 +19,18 @@ from torch import Tensor
 from magdr_video.errors import MagdrError, RuntimeFailure
 from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
 
+Placed = tuple[int, FaceCrops]
+"""Crops of a batch and the index in the clip of its first frame."""
+
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Crops of the batches before and after, for stages that look along a track."""
+    """Crops of the batches around, for stages that look along a track."""
 
-    before: FaceCrops | None
-    """Crops of the preceding batch."""
-    before_first: int
-    """Index in the clip of its first frame."""
-    after: FaceCrops | None
-    """Crops of the following batch; None at the end of the clip."""
-    after_first: int
-    """Index in the clip of its first frame."""
+    before: tuple[Placed, ...] = ()
+    """Batches that reach into the frames before, in order."""
+    after: tuple[Placed, ...] = ()
+    """Batches that reach into the frames after, in order."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Stages:
     reconstruct: Callable[[FrameBatch, FaceCrops, Masks, Tensor, Verdict, Neighbours], Tensor]
     translate: Callable[[Tensor, Tensor, Verdict], Tensor]
     paste: Callable[[FrameBatch, FaceCrops, Tensor, Masks], FrameBatch]
+    reach: int = 0
+    """Frames before and after a face that `reconstruct` looks at."""
 
 
 class Clock:
@@ -77,26 +79,39 @@ class Clock:
 Aligned = tuple[FrameBatch, FaceCrops]
 
 
-def with_neighbours(items: Iterable[Aligned]) -> Iterator[tuple[FrameBatch, FaceCrops, Neighbours]]:
-    """Hold one batch back, so that each is seen with the crops of the batches around it."""
-    before: Aligned | None = None
-    current: Aligned | None = None
+def with_neighbours(
+    items: Iterable[Aligned], reach: int
+) -> Iterator[tuple[FrameBatch, FaceCrops, Neighbours]]:
+    """Hold batches back until each can be seen with the crops `reach` frames around it."""
+    before: list[Aligned] = []
+    waiting: deque[Aligned] = deque()
     for following in items:
-        if current is not None:
-            yield (*current, _around(before, following))
-            before = current
-        current = following
-    if current is not None:
-        yield (*current, _around(before, None))
+        waiting.append(following)
+        while waiting and _last(following) >= _last(waiting[0]) + reach:
+            yield _with_crops_around(before, waiting, reach)
+    while waiting:
+        yield _with_crops_around(before, waiting, reach)
 
 
-def _around(before: Aligned | None, after: Aligned | None) -> Neighbours:
-    return Neighbours(
-        before=before[1] if before else None,
-        before_first=before[0].first_index if before else 0,
-        after=after[1] if after else None,
-        after_first=after[0].first_index if after else 0,
-    )
+def _last(item: Aligned) -> int:
+    return item[0].first_index + len(item[0]) - 1
+
+
+def _with_crops_around(
+    before: list[Aligned], waiting: deque[Aligned], reach: int
+) -> tuple[FrameBatch, FaceCrops, Neighbours]:
+    """Take the first of the waiting batches, and keep it for those that follow."""
+    current = waiting.popleft()
+    first, last = current[0].first_index, _last(current)
+    before[:] = [held for held in before if _last(held) >= first - reach]
+    after = [held for held in waiting if held[0].first_index <= last + reach]
+    around = Neighbours(_placed(before), _placed(after))
+    before.append(current)
+    return (*current, around)
+
+
+def _placed(items: Iterable[Aligned]) -> tuple[Placed, ...]:
+    return tuple((batch.first_index, crops) for batch, crops in items)
 
 
 def run(
@@ -116,7 +131,7 @@ def run(
     clock = Clock(report)
     found = stages.find_faces(clock.iterate("decode", batches))
     aligned = _aligned(found, stages, report, clock, strict)
-    for batch, crops, around in with_neighbours(aligned):
+    for batch, crops, around in with_neighbours(aligned, stages.reach):
         report.frames_in += len(batch)
         report.faces += len(crops)
         report.frames_without_face += len(batch) - len(np.unique(crops.faces.frame))

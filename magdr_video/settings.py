@@ -96,11 +96,15 @@ class ReconstructionSettings:
     """The reconstructor (paper, 3.2.3)."""
 
     enabled: bool = _setting(True, "repair faces found to be perturbed")
+    table: str = _setting("", "Rec-Net table; empty takes the task's own")
     window: int = _setting(
-        5, "frames averaged along the motion, 1 is none; at most twice run.batch", low=1, high=9
+        0, "frames averaged along the motion, 1 is none, 0 as many as fitted best", low=0, high=9
     )
     search_budget: int = _setting(
-        0, "generator passes a search may spend, 0 is none", low=0, flag="search-budget"
+        0,
+        "generator passes that a search may spend on a face, 0 is none",
+        low=0,
+        flag="search-budget",
     )
     cache: bool = _setting(True, "hold verdicts and recipes over the frames of a track")
 

@@ -23,9 +23,11 @@ from magdr_video.faces.tracker import FaceTracker
 from magdr_video.loading import Models
 from magdr_video.pipeline import Neighbours, Stages
 from magdr_video.reconstruction.cache import TrackCache
+from magdr_video.reconstruction.memory import ChoiceMemory
 from magdr_video.settings import Settings
+from magdr_video.stages.chooser import Chooser
 from magdr_video.stages.generator import CountedGenerator, Generate
-from magdr_video.stages.inspector import Inspector, detection_period, unjudged
+from magdr_video.stages.inspector import Inspector, detection_period, parse_period, unjudged
 from magdr_video.stages.masks import MaskCarrier
 from magdr_video.stages.restorer import Restorer
 from magdr_video.stages.translating import translate_by_verdict
@@ -90,6 +92,7 @@ def stage_clip(
             generate, restored, conditions, verdict
         ),
         paste=_paste,
+        reach=reconstruct.reach if isinstance(reconstruct, Restorer) else 0,
     )
     return Staged(stages, finder, tracker)
 
@@ -137,7 +140,7 @@ def _aligner(
 
 
 def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrier:
-    names = _asked(models.translator.record.conditions, models.condition)
+    names = asked_for(models.translator.record.conditions, models.condition)
 
     def parse_classes(crops: Tensor) -> Tensor:
         with torch.no_grad():
@@ -146,10 +149,10 @@ def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrie
     def to_masks(probabilities: Tensor) -> Masks:
         return region_masks(probabilities, settings.task, names)
 
-    return MaskCarrier(parse_classes, to_masks, settings.detection.parse_period, report)
+    return MaskCarrier(parse_classes, to_masks, parse_period(settings), report)
 
 
-def _asked(names: Sequence[str], values: Sequence[float]) -> tuple[str, ...]:
+def asked_for(names: Sequence[str], values: Sequence[float]) -> tuple[str, ...]:
     """Names of the condition that ask for a change; a hair colour of 0 asks for nothing."""
     pairs = zip(names, values, strict=True)
     return tuple(n for n, v in pairs if v == 1 or (v == 0 and not n.endswith("_Hair")))
@@ -185,12 +188,15 @@ def _defence(
     if models.table is None:
         return _judge_nothing, _restore_nothing
     detector = PerturbationDetector(generate, models.table, decide=settings.detection.decide)
-    cache = TrackCache(period=detection_period(settings))
+    holds = settings.reconstruction.cache
+    cache = TrackCache(period=detection_period(settings), holds=holds)
     inspector = Inspector(detector, cache, report)
     held = settings.reconstruction
     if not held.enabled:
         return inspector, _restore_nothing
-    return inspector, Restorer(detector, cache, report, held.window, held.search_budget)
+    chooser = Chooser(detector, models.recnet, held.search_budget, report)
+    window = held.window or models.recnet.window
+    return inspector, Restorer(chooser, ChoiceMemory(holds=holds), report, window)
 
 
 def _judge_nothing(

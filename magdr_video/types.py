@@ -270,18 +270,23 @@ class RunReport:
     faces_perturbed: int = 0
     faces_inspected: int = 0
     faces_reconstructed: int = 0
+    faces_unresolved: int = 0
+    """Of those, the ones whose repair stayed above the clean range (`unresolved`)."""
     tracks: int = 0
     generator_passes: int = 0
     detector_passes: int = 0
     parser_passes: int = 0
     searches: int = 0
     cache_hits: int = 0
+    """Faces whose verdict was held over from an earlier frame."""
+    recipe_hits: int = 0
+    """Perturbed faces whose recipes were held over."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds a stage was at work."""
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     """One entry per stretch of frames of a track with the same verdict."""
     choices: list[dict[str, Any]] = field(default_factory=list)
-    """One entry per recipe accepted: track, region, chain, first frame, scores."""
+    """One entry per choice made: track, frame, its rounds of recipes, scores, whether resolved."""
     streams: list[StreamNote] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
     """Frames passed through because a stage failed: pts, stage, message."""

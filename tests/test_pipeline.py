@@ -55,7 +55,7 @@ def paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, masks: Masks)
 
 
 def stages(**others: Any) -> Stages:
-    parts: dict[str, Callable[..., Any]] = {
+    parts: dict[str, Any] = {
         "find_faces": one_face_a_frame,
         "align": align,
         "parse": lambda batch, crops: halves(len(crops), SIZE),
@@ -153,31 +153,43 @@ def test_an_error_of_the_user_is_raised_even_when_not_strict(name: str) -> None:
         list(run(make_clip(4, size=4), stages(**{name: refuses}), RunReport()))
 
 
-def test_each_batch_sees_the_crops_of_the_batches_around_it() -> None:
-    seen = []
+@pytest.mark.parametrize("size", [1, 3, 4, 16])
+@pytest.mark.parametrize("reach", [0, 1, 2, 5])
+def test_each_batch_sees_the_crops_as_far_around_as_its_stages_reach(size: int, reach: int) -> None:
+    frames, seen = 10, []
 
     def look(*given: Any) -> Tensor:
         batch, crops, around = given[0], given[1], given[5]
-        before = None if around.before is None else (around.before_first, len(around.before))
-        after = None if around.after is None else (around.after_first, len(around.after))
-        seen.append((batch.first_index, before, after))
+        held = set(range(batch.first_index, batch.first_index + len(batch)))
+        for first, part in (*around.before, *around.after):
+            held |= {first + int(frame) for frame in part.faces.frame}
+        wanted = range(batch.first_index - reach, batch.first_index + len(batch) + reach)
+        assert held >= {frame for frame in wanted if 0 <= frame < frames}
+        assert all(first < batch.first_index for first, _ in around.before)
+        assert all(first > batch.first_index for first, _ in around.after)
+        seen.append(batch.first_index)
         return crops.data
 
-    list(run(make_clip(10, size=4), stages(reconstruct=look), RunReport()))
-    assert seen == [(0, None, (4, 4)), (4, (0, 4), (8, 2)), (8, (4, 4), None)]
+    parts = stages(reconstruct=look, reach=reach)
+    list(run(make_clip(frames, size=size), parts, RunReport(), strict=True))
+    assert seen == list(range(0, frames, size))
 
 
-def test_neighbours_hold_back_one_batch_and_no_more() -> None:
-    pulled = []
+def test_no_more_batches_are_held_back_than_the_reach_needs() -> None:
+    def pulled(reach: int) -> list[int]:
+        out = []
 
-    def items() -> Iterator[tuple[FrameBatch, FaceCrops]]:
-        for batch, faces in one_face_a_frame(make_clip(12, size=4)):
-            pulled.append(batch.first_index)
-            yield batch, align(batch, faces)
+        def items() -> Iterator[tuple[FrameBatch, FaceCrops]]:
+            for batch, faces in one_face_a_frame(make_clip(20, size=4)):
+                out.append(batch.first_index)
+                yield batch, align(batch, faces)
 
-    stream = with_neighbours(items())
-    assert next(stream)[0].first_index == 0
-    assert pulled == [0, 4]
+        assert next(with_neighbours(items(), reach))[0].first_index == 0
+        return out
+
+    assert pulled(0) == [0]
+    assert pulled(4) == [0, 4]
+    assert pulled(5) == [0, 4, 8]
 
 
 def test_the_time_of_every_stage_is_added_up() -> None:

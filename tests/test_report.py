@@ -13,11 +13,15 @@ import pytest
 
 from magdr_video import __version__
 from magdr_video.errors import InputError
+from magdr_video.reconstruction.choice import Choice
 from magdr_video.report import SCHEMA, report_document
 from magdr_video.settings import TASKS, flatten, load_settings
-from magdr_video.types import RunReport, StreamNote
+from magdr_video.transforms import parse_chain
+from magdr_video.types import Recipe, RunReport, StreamNote
 
 SUM = "0123456789abcdef" * 4
+ROUND = (Recipe("skin"), Recipe("hair", parse_chain("jpeg(quality=75)")))
+CHOICE = Choice((ROUND,), averaged=True, before=5.0, after=3.0, resolved=False)
 
 
 def schema() -> dict[str, Any]:
@@ -52,7 +56,7 @@ def full_report() -> RunReport:
                 "regions": ["skin"],
             }
         ],
-        choices=[{"track": 0, "frame": 0, "accepted": True, "recipes": ["skin: identity"]}],
+        choices=[{"track": 0, "frame": 0} | CHOICE.about()],
         streams=[StreamNote(0, "video", "h264", True), StreamNote(1, "data", "x", False, "no")],
         failures=[{"first_frame": 3, "frames": 1, "pts": 300, "message": "no"}],
         notes=["colour was guessed"],

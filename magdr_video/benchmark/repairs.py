@@ -16,14 +16,16 @@ from magdr_video.baselines.registry import RECONSTRUCTORS
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.criteria import psnr_db
 from magdr_video.reconstruction.composer import compose
-from magdr_video.reconstruction.recnet import RecNet, uniform_recipes
+from magdr_video.reconstruction.recnet import take
+from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.transforms import BANK, apply_chain, available_layers, parse_chain
-from magdr_video.types import Masks, Recipe, TransformChoice
+from magdr_video.types import RunReport, TransformChoice
 
 ROOMS = (
     "baselines",
     "detection",
     "reconstruction",
+    "stages/chooser",
     "transforms",
     "criteria",
     "models",
@@ -116,37 +118,28 @@ def fixed_repairs(found: Mapping[str, Tensor]) -> list[Repair]:
 
 
 def default_recipe(seen: Seen) -> Tensor:
-    """The table's default chain on every crop, ungated."""
-    return compose(seen.crops, seen.masks, uniform_recipes(seen.masks, seen.subject.table.recipe))
-
-
-def _one(seen: Seen, index: int) -> tuple[Tensor, Masks, Tensor]:
-    piece = slice(index, index + 1)
-    masks = Masks(seen.masks.data[piece], seen.masks.regions, seen.masks.target)
-    return seen.crops[piece], masks, seen.condition[piece]
-
-
-def _searched(seen: Seen, index: int, budget: int) -> tuple[Recipe, ...]:
-    crop, masks, condition = _one(seen, index)
-    detector = seen.subject.detector()
-    start = uniform_recipes(masks, seen.subject.table.recipe)
-    first = detector.inspect(compose(crop, masks, start), masks, condition)
-    net = RecNet(
-        lambda crops, held: detector.inspect(crops, held, condition).s_final,
-        passes_per_score=1 + detector.passes_per_face,
-        budget=budget,
-    )
-    return net.search(crop, masks, start, float(first.s_final[0]))[0]
+    """The table's default recipes on every crop, ungated."""
+    recipes = seen.subject.recnet.single.recipes(seen.masks.regions)
+    return compose(seen.crops, seen.masks, recipes)
 
 
 def search(budget: int) -> Work:
-    """Algorithm 1 from the default chain on, on every crop, ungated."""
+    """Algorithm 1 from the default recipes on, where their score is high, ungated."""
 
     def work(seen: Seen) -> Tensor:
+        chooser = Chooser(seen.subject.detector(), seen.subject.recnet, budget, RunReport())
+        count = len(seen.crops)
+        faces = Faces(
+            bare=seen.crops,
+            base=seen.crops,
+            masks=seen.masks,
+            condition=seen.condition,
+            scores=[float("inf")] * count,
+            averaged=False,
+        )
         out = []
-        for index in range(len(seen.crops)):
-            crop, masks, _ = _one(seen, index)
-            out.append(compose(crop, masks, _searched(seen, index, budget)))
+        for row, choice in enumerate(chooser.choose(faces)):
+            out.append(choice.apply(seen.crops[row : row + 1], take(seen.masks, [row])))
         return torch.cat(out)
 
     return work
@@ -186,7 +179,7 @@ def own_repairs(scene: Scene) -> list[Repair]:
     """MagDR, its parts and its ablations."""
     budget, table = scene.plan.search_budget, scene.subject.table
     inspections = 2.0 * (1 + len(table.transforms)) + 4
-    about = {"table": scene.subject.identity["table"]}
+    about = {name: scene.subject.identity[name] for name in ("table", "recnet")}
     limited = about | {"budget": budget}
     return [
         Repair(DEFAULT, "own", default_recipe, about),

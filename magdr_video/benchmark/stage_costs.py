@@ -85,7 +85,9 @@ def stage_costs(
     stages = staged.stages
     found = timed("find faces", lambda: list(stages.find_faces(batches)))
     aligned = timed("align", lambda: [(batch, stages.align(batch, f)) for batch, f in found])
-    full = [(batch, crops, around) for batch, crops, around in with_neighbours(aligned)]
+    full = [
+        (batch, crops, around) for batch, crops, around in with_neighbours(aligned, stages.reach)
+    ]
     full = [held for held in full if len(held[1])]
     masks = timed("parse", lambda: [stages.parse(batch, crops) for batch, crops, _ in full])
     conditions = [stages.condition(batch, crops) for batch, crops, _ in full]

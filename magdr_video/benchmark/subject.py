@@ -20,9 +20,11 @@ from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.errors import InputError, SettingsError, UsageError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
+from magdr_video.loading import find_recnet
 from magdr_video.models import zoo
 from magdr_video.models.conditions import EXPRESSIONS, condition_for_expression
 from magdr_video.provenance import sha256_of
+from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.settings import Settings, load_settings, preset_folder
 from magdr_video.translation import Translator, load_translator
 from magdr_video.types import Masks
@@ -40,8 +42,9 @@ class Subject:
     parser: nn.Module
     parser_size: int
     table: Calibration
+    recnet: RecNetTable
     identity: dict[str, str]
-    """SHA-256 of generator, parser and table: part of the key of every cell."""
+    """SHA-256 of generator, parser and tables: part of the key of every cell."""
 
     @property
     def task(self) -> str:
@@ -119,12 +122,14 @@ def load_subject(task: str) -> Subject:
             f"table {path.name} was calibrated for other weights than {translator.record.name}",
             hint=f"run: magdr-video train calibrate --task {task}",
         )
+    fitted, _ = find_recnet(settings, translator.record.sha256, table.recipe)
     identity = {
         "generator": translator.record.sha256,
         "parser": parser.sha256,
         "table": sha256_of(path),
+        "recnet": fitted.digest,
     }
-    return Subject(settings, translator, zoo.load(parser), parser.size, table, identity)
+    return Subject(settings, translator, zoo.load(parser), parser.size, table, fitted, identity)
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,17 @@ def result_lines(document: dict[str, Any]) -> list[str]:
     share = f"{run['faces_perturbed']} of {run['faces']} faces perturbed"
     done = (
         f"{document['output']}: {run['frames_out']} frames, {share}, "
-        f"{run['faces_reconstructed']} reconstructed"
+        f"{run['faces_reconstructed']} reconstructed{_unresolved(run)}"
     )
     return [done, *(f"  note: {note}" for note in run["notes"])]
+
+
+def _unresolved(run: dict[str, Any]) -> str:
+    """How much of the repair did not bring the score into its clean range."""
+    rounds = max((len(choice["rounds"]) for choice in run["choices"]), default=0)
+    told = f" in up to {rounds} rounds" if rounds > 1 else ""
+    count = run["faces_unresolved"]
+    return f"{told}, {count} of them unresolved" if count else told
 
 
 def _number(value: float | None) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +13,32 @@ from torch import Tensor
 
 from magdr_video.detection.detector import Inspection, PerturbationDetector
 from magdr_video.pipeline import face_frames
-from magdr_video.reconstruction.cache import TrackCache, TrackEntry
+from magdr_video.reconstruction.cache import Signs, TrackCache
+from magdr_video.reconstruction.recnet import take
+from magdr_video.stages.signs import signs_of
 from magdr_video.types import FaceCrops, FrameBatch, Masks, RunReport, Verdict
 
 if TYPE_CHECKING:
     from magdr_video.settings import Settings
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One face's row of an inspection."""
+
+    held: Inspection
+    row: int
+
+    def value(self, name: str) -> float:
+        return float(getattr(self.held, name)[self.row])
+
+
+@dataclass
+class _Judged:
+    """Verdicts of a batch as they come in."""
+
+    perturbed: dict[int, bool] = field(default_factory=dict)
+    seen: dict[int, _Seen] = field(default_factory=dict)
 
 
 @dataclass
@@ -33,77 +54,111 @@ class Inspector:
     ) -> Verdict:
         """Verdicts of every crop; `draft` holds translations of the inspected ones only."""
         frames = face_frames(batch, crops)
-        due = self._due(frames, crops)
-        seen = self._inspect(due, crops, masks, condition)
-        count = len(crops)
-        perturbed = np.zeros(count, np.bool_)
-        scores = np.full((3, count), np.nan, np.float32)
-        flags = np.zeros((count, len(masks.regions)), np.bool_)
-        draft = torch.zeros_like(crops.data)
-        for index, (frame, number) in enumerate(zip(frames, crops.faces.track, strict=True)):
-            track = int(number)
-            if index not in due:
-                perturbed[index] = self.cache.reuse(track, frame).perturbed
-                continue
-            assert seen is not None
-            row = due.index(index)
-            score = float(seen.s_final[row])
-            entry = self.cache.record(
-                track, frame, perturbed=bool(seen.perturbed[row]), score=score
-            )
-            perturbed[index] = entry.perturbed
-            scores[:, index] = float(seen.s_dist[row]), float(seen.s_cons[row]), score
-            flags[index] = seen.flags[row].cpu().numpy()
-            draft[index] = seen.draft[row]
-            self._note(track, frame, entry, seen, row, masks)
+        judged = self._judge(frames, crops, masks, condition)
         self.cache.forget_before(frames[0])
-        self.report.faces_perturbed += int(perturbed.sum())
+        verdict = _verdict(judged, crops, masks)
+        self.report.faces_perturbed += int(verdict.perturbed.sum())
         self.report.cache_hits = self.cache.hits
-        inspected = np.isin(np.arange(count), due)
-        return Verdict(perturbed, scores[0], scores[1], scores[2], flags, inspected, draft)
+        return verdict
 
-    def _due(self, frames: Sequence[int], crops: FaceCrops) -> list[int]:
-        due: list[int] = []
-        last: dict[int, int] = {}
-        for index, (frame, number) in enumerate(zip(frames, crops.faces.track, strict=True)):
-            track = int(number)
-            entry = self.cache.entry(track, frame)
-            before = last.get(track, entry.inspected_at)
-            on_beat = (frame - entry.first_frame) % self.cache.period == 0
-            if before < 0 or on_beat or frame - before >= self.cache.period:
-                due.append(index)
-                last[track] = frame
-        return due
+    def _judge(
+        self, frames: Sequence[int], crops: FaceCrops, masks: Masks, condition: Tensor
+    ) -> _Judged:
+        """Inspect what is due, in as few batched calls as the tracks' verdicts allow.
+
+        Faces on their track's beat are due whatever is found before them; the others are asked
+        for one a track, when the walk along the track comes to them.
+        """
+        tracks = crops.faces.track.tolist()
+        signs = signs_of(crops)
+        out = _Judged()
+        pairs = enumerate(zip(tracks, frames, strict=True))
+        wanted = [index for index, (t, f) in pairs if self.cache.is_on_beat(t, f)]
+        walks = {
+            track: self._walk(
+                [(i, frames[i]) for i, of in enumerate(tracks) if of == track],
+                track,
+                signs,
+                out,
+                masks,
+            )
+            for track in dict.fromkeys(tracks)
+        }
+        while walks:
+            if wanted:
+                seen = self._inspect(wanted, crops, masks, condition)
+                out.seen |= {index: _Seen(seen, row) for row, index in enumerate(wanted)}
+            stops = {track: next(walk, None) for track, walk in walks.items()}
+            walks = {track: walk for track, walk in walks.items() if stops[track] is not None}
+            wanted = [index for index in stops.values() if index is not None]
+        return out
+
+    def _walk(
+        self,
+        faces: Sequence[tuple[int, int]],
+        track: int,
+        signs: Sequence[Signs],
+        out: _Judged,
+        masks: Masks,
+    ) -> Iterator[int]:
+        """Judge a track's faces in order; yields the index of a face that must be inspected."""
+        for index, frame in faces:
+            if not self.cache.due(track, frame, signs[index]):
+                out.perturbed[index] = self.cache.reuse(track, frame)
+                continue
+            if index not in out.seen:
+                yield index
+            seen = out.seen[index]
+            out.perturbed[index] = self.cache.record(
+                track,
+                frame,
+                flagged=bool(seen.held.perturbed[seen.row]),
+                score=seen.value("s_final"),
+                signs=signs[index],
+            )
+            self._note(track, frame, seen, masks)
 
     def _inspect(
         self, due: list[int], crops: FaceCrops, masks: Masks, condition: Tensor
-    ) -> Inspection | None:
-        if not due:
-            return None
+    ) -> Inspection:
         self.report.faces_inspected += len(due)
-        chosen = Masks(masks.data[due], masks.regions, masks.target)
-        return self.detector.inspect(crops.data[due], chosen, condition[due])
+        return self.detector.inspect(crops.data[due], take(masks, due), condition[due])
 
-    def _note(
-        self, track: int, frame: int, entry: TrackEntry, seen: Inspection, row: int, masks: Masks
-    ) -> None:
-        flagged = [r for r, on in zip(masks.regions, seen.flags[row].tolist(), strict=True) if on]
-        skipped = [r for r, on in zip(masks.regions, seen.skipped[row].tolist(), strict=True) if on]
-        margins = zip(masks.regions, seen.margins[row].tolist(), strict=True)
+    def _note(self, track: int, frame: int, seen: _Seen, masks: Masks) -> None:
+        entry, held, row = self.cache.entry(track, frame), seen.held, seen.row
+        margins = zip(masks.regions, held.margins[row].tolist(), strict=True)
         about = {
             "track": track,
             "frame": frame,
-            "perturbed": entry.perturbed,
-            "score": round(float(seen.score[row]), 4),
-            "s_dist": round(float(seen.s_dist[row]), 4),
-            "s_cons": round(float(seen.s_cons[row]), 4),
-            "s_mean": round(float(seen.s_mean[row]), 4),
-            "s_final": round(float(seen.s_final[row]), 4),
-            "regions": flagged,
-            "skipped": skipped,
+            "flagged": entry.flagged,
+            "perturbed": entry.perturbed or entry.flagged,
+            "regions": _named(masks, held.flags[row]),
+            "skipped": _named(masks, held.skipped[row]),
             "margins": {region: value for region, value in margins if math.isfinite(value)},
         }
+        scores = ("score", "s_dist", "s_cons", "s_mean", "s_final")
+        about |= {name: round(seen.value(name), 4) for name in scores}
         self.report.verdicts.append(about)
+
+
+def _named(masks: Masks, on: Tensor) -> list[str]:
+    return [name for name, chosen in zip(masks.regions, on.tolist(), strict=True) if chosen]
+
+
+def _verdict(judged: _Judged, crops: FaceCrops, masks: Masks) -> Verdict:
+    count = len(crops)
+    scores = np.full((3, count), np.nan, np.float32)
+    flags = np.zeros((count, len(masks.regions)), np.bool_)
+    inspected = np.zeros(count, np.bool_)
+    draft = torch.zeros_like(crops.data)
+    for index, seen in judged.seen.items():
+        names = ("s_dist", "s_cons", "s_final")
+        scores[:, index] = [seen.value(name) for name in names]
+        flags[index] = seen.held.flags[seen.row].cpu().numpy()
+        draft[index] = seen.held.draft[seen.row]
+        inspected[index] = True
+    perturbed = np.array([judged.perturbed[index] for index in range(count)], np.bool_)
+    return Verdict(perturbed, scores[0], scores[1], scores[2], flags, inspected, draft)
 
 
 def unjudged(crops: FaceCrops, masks: Masks) -> Verdict:
@@ -118,3 +173,8 @@ def unjudged(crops: FaceCrops, masks: Masks) -> Verdict:
 def detection_period(settings: Settings) -> int:
     """Frames between inspections: 1 without the cache, so that frames do not depend on others."""
     return settings.detection.period if settings.reconstruction.cache else 1
+
+
+def parse_period(settings: Settings) -> int:
+    """Frames between parses: 1 without the cache."""
+    return settings.detection.parse_period if settings.reconstruction.cache else 1

@@ -6,26 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.pipeline import Neighbours, face_frames
-from magdr_video.reconstruction.cache import TrackCache, TrackEntry
-from magdr_video.reconstruction.composer import compose
-from magdr_video.reconstruction.recnet import RecNet, faithful, uniform_recipes
-from magdr_video.reconstruction.temporal import average_along_motion
-from magdr_video.types import FaceCrops, FrameBatch, Masks, Recipe, RunReport, Verdict
+from magdr_video.reconstruction.choice import Choice
+from magdr_video.reconstruction.memory import ChoiceMemory, Task, Use
+from magdr_video.reconstruction.recnet import take
+from magdr_video.stages.chooser import Chooser, Faces
+from magdr_video.stages.signs import signs_of
+from magdr_video.stages.steadying import steady
+from magdr_video.types import FaceCrops, FrameBatch, Masks, RunReport, Verdict
 
 
 @dataclass
 class Restorer:
-    """Repairs the crops of perturbed tracks with the track's recipes."""
+    """Repairs the crops of perturbed tracks with the track's choice.
 
-    detector: PerturbationDetector
-    cache: TrackCache
+    Args:
+        chooser: decides how a face is repaired.
+        memory: the choices of tracks.
+        report: choices and repaired faces are counted in it.
+        window: frames averaged along the motion; 1 averages none.
+    """
+
+    chooser: Chooser
+    memory: ChoiceMemory
     report: RunReport
     window: int
-    budget: int
+
+    @property
+    def reach(self) -> int:
+        """Frames before and after a face that its repair looks at."""
+        return self.window // 2
 
     def __call__(
         self,
@@ -38,115 +51,82 @@ class Restorer:
     ) -> Tensor:
         """Crops with the perturbed ones replaced by their repairs; the others untouched."""
         chosen = np.flatnonzero(verdict.perturbed).tolist()
-        if not chosen:
-            return crops.data
-        steadied = self._steady(batch, crops, around, chosen)
-        out = crops.data.clone()
         frames = face_frames(batch, crops)
-        for index in chosen:
-            track, frame = int(crops.faces.track[index]), frames[index]
-            entry = self.cache.entry(track, frame)
-            one = Masks(masks.data[index : index + 1], masks.regions, masks.target)
-            base = steadied[index][None]
-            if verdict.inspected[index] or not entry.recipes:
-                # The entry has heard of the whole batch; this face's own score is the verdict's.
-                score = float(verdict.s_final[index]) if verdict.inspected[index] else entry.score
-                self._choose(entry, base, one, condition[index : index + 1], track, frame, score)
-            if entry.accepted:
-                out[index] = compose(base, one, entry.recipes)[0]
-                self.report.faces_reconstructed += 1
+        uses = self._uses(chosen, frames, crops, verdict)
+        steadied = steady(batch, crops, around, chosen, self.window)
+        self._decide(uses, steadied, crops, masks, condition)
+        out = crops.data.clone()
+        for index, repaired in self._repairs(uses, steadied, masks).items():
+            out[index] = repaired
+        self.memory.forget_before(frames[0])
+        self.report.recipe_hits = self.memory.hits
         return out
 
-    def _choose(
-        self,
-        entry: TrackEntry,
-        base: Tensor,
-        masks: Masks,
-        condition: Tensor,
-        track: int,
-        at: int,
-        before: float,
-    ) -> None:
-        """Default chain first; search where its score stays high; keep what lowers the score."""
-        recipes = entry.recipes or uniform_recipes(masks, self.detector.table.recipe)
-        score = self._score(compose(base, masks, recipes), masks, condition)
-        if score > self.detector.table.tau_final and self.budget > 0:
-            recipes, score = self._search(base, masks, condition, recipes, score)
-        plain = self._score(base, masks, condition)
-        if plain < score:
-            recipes, score = uniform_recipes(masks, ()), plain
-        # Averaging along the motion may help where no chain does; `before` is the bare crop's.
-        entry.accepted = score < before
-        entry.recipes = recipes
-        about = {
-            "track": track,
-            "frame": at,
-            "accepted": entry.accepted,
-            "score_before": round(before, 4),
-            "score_after": round(score, 4),
-            "resolved": score <= self.detector.table.tau_final,
-            "recipes": sorted({str(recipe) for recipe in _merged(recipes)}),
-            "window": self.window,
+    def _uses(
+        self, chosen: Sequence[int], frames: Sequence[int], crops: FaceCrops, verdict: Verdict
+    ) -> dict[int, Use]:
+        signs, tracks = signs_of(crops), crops.faces.track.tolist()
+        return {
+            index: self.memory.use(
+                tracks[index], frames[index], float(verdict.s_final[index]), signs[index]
+            )
+            for index in chosen
         }
-        self.report.choices.append(about)
 
-    def _search(
+    def _decide(
         self,
-        base: Tensor,
+        uses: dict[int, Use],
+        steadied: dict[int, tuple[Tensor, bool]],
+        crops: FaceCrops,
         masks: Masks,
         condition: Tensor,
-        start: Sequence[Recipe],
-        start_score: float,
-    ) -> tuple[tuple[Recipe, ...], float]:
-        self.report.searches += 1
-        net = RecNet(
-            lambda crops, held: self.detector.inspect(crops, held, condition).s_final,
-            passes_per_score=1 + self.detector.passes_per_face,
-            budget=self.budget,
-        )
-        return net.search(base, masks, start, start_score)
+    ) -> None:
+        """Make the choices that are new in this batch, averaged and single crops apart."""
+        new = {index: use.now for index, use in uses.items() if use.now.choice is None}
+        # Several faces may share a task; the first of them is the one it was made for.
+        first = {id(task): index for index, task in reversed(new.items())}
+        for averaged in (True, False):
+            rows = [index for index in sorted(first.values()) if steadied[index][1] == averaged]
+            if not rows:
+                continue
+            faces = Faces(
+                bare=crops.data[rows],
+                base=torch.stack([steadied[index][0] for index in rows]),
+                masks=take(masks, rows),
+                condition=condition[rows],
+                scores=[new[index].score for index in rows],
+                averaged=averaged,
+            )
+            for index, choice in zip(rows, self.chooser.choose(faces), strict=True):
+                new[index].choice = choice
+                self._note(new[index], choice)
 
-    def _score(self, candidate: Tensor, masks: Masks, condition: Tensor) -> float:
-        return float(self.detector.inspect(candidate, masks, condition).s_final[0])
+    def _note(self, task: Task, choice: Choice) -> None:
+        about = {"track": task.track, "frame": task.frame, "window": self.window}
+        self.report.choices.append(about | choice.about())
 
-    def _steady(
-        self, batch: FrameBatch, crops: FaceCrops, around: Neighbours, chosen: list[int]
+    def _repairs(
+        self, uses: dict[int, Use], steadied: dict[int, tuple[Tensor, bool]], masks: Masks
     ) -> dict[int, Tensor]:
-        """Each chosen crop, averaged along the motion of its track where the window allows."""
-        if self.window <= 1:
-            return {index: crops.data[index] for index in chosen}
-        runs = _tracks_in_time(batch, crops, around)
-        frames, reach = face_frames(batch, crops), self.window // 2
+        """The repaired crops of the faces whose choice is to be used."""
+        wanted: dict[int, tuple[Choice, list[int]]] = {}
+        for index, use in uses.items():
+            for task in (use.now, use.before):
+                if task is not None and task.choice is not None and task.choice.accepted:
+                    wanted.setdefault(id(task), (task.choice, []))[1].append(index)
+        made: dict[tuple[int, int], Tensor] = {}
+        for key, (choice, rows) in wanted.items():
+            base = torch.stack([steadied[index][0] for index in rows])
+            repaired = choice.apply(base, take(masks, rows))
+            made |= {(key, index): held for index, held in zip(rows, repaired, strict=True)}
         out = {}
-        for index in chosen:
-            frame = frames[index]
-            run = runs[int(crops.faces.track[index])]
-            near = [at for at in range(frame - reach, frame + reach + 1) if at in run]
-            averaged = average_along_motion([run[at] for at in near], near.index(frame))
-            kept = bool(faithful(crops.data[index][None], averaged[None])[0])
-            out[index] = averaged if kept else crops.data[index]
+        for index, use in uses.items():
+            now = made.get((id(use.now), index))
+            if now is None:
+                continue
+            before = made.get((id(use.before), index))
+            out[index] = now if before is None else now * use.weight + before * (1 - use.weight)
+            self.report.faces_reconstructed += 1
+            assert use.now.choice is not None
+            self.report.faces_unresolved += not use.now.choice.resolved
         return out
-
-
-def _merged(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """Recipes with equal chains named once, for reports."""
-    if len({recipe.chain for recipe in recipes}) == 1:
-        return [Recipe("all regions", recipes[0].chain)]
-    return list(recipes)
-
-
-def _tracks_in_time(
-    batch: FrameBatch, crops: FaceCrops, around: Neighbours
-) -> dict[int, dict[int, Tensor]]:
-    """Crops by track and frame, the batches around included."""
-    runs: dict[int, dict[int, Tensor]] = {}
-    parts = [(batch.first_index, crops)]
-    if around.before is not None:
-        parts.append((around.before_first, around.before))
-    if around.after is not None:
-        parts.append((around.after_first, around.after))
-    for first, held in parts:
-        for index, track in enumerate(held.faces.track):
-            at = first + int(held.faces.frame[index])
-            runs.setdefault(int(track), {})[at] = held.data[index]
-    return runs

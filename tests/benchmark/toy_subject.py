@@ -12,6 +12,7 @@ from magdr_video.benchmark.cells import CellStore
 from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.scene import Scene
 from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.reconstruction.fitted import unfitted
 from magdr_video.types import Masks
 from tests.toys import ToyGenerator, halves, toy_table
 
@@ -40,7 +41,13 @@ class ToySubject:
         self.task = task
         self.translator = ToyTranslator(seed, gain)
         self.table = toy_table(tau_mean=0.02, tau_cons=1.0)
-        self.identity = {"generator": f"{task} {seed} {gain}", "parser": "", "table": ""}
+        self.recnet = unfitted(task, self.table.recipe)
+        self.identity = {
+            "generator": f"{task} {seed} {gain}",
+            "parser": "",
+            "table": "",
+            "recnet": "",
+        }
 
     settings = SimpleNamespace(detection=SimpleNamespace(decide="union"))
 

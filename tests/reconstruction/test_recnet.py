@@ -1,65 +1,151 @@
-"""The greedy search: never worse than its start, never beyond its budget."""
+"""The search: never worse than its start, never beyond its budget, batched."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
 from magdr_video.reconstruction.composer import compose
-from magdr_video.reconstruction.recnet import LEAST_FIDELITY, RecNet, faithful, uniform_recipes
-from magdr_video.transforms import LAYERS, parse_chain
+from magdr_video.reconstruction.fitted import Fit
+from magdr_video.reconstruction.recnet import (
+    BEAM,
+    LEAST_FIDELITY,
+    Found,
+    RecNet,
+    faithful,
+    uniform_recipes,
+)
+from magdr_video.transforms import BANK, parse_chain
 from magdr_video.types import Masks
 from tests.toys import halves, pictures
 
 PASSES = 3
+LAYERS = tuple(
+    tuple(parse_chain(text)[0] for text in layer)
+    for layer in (
+        ("gaussian(sigma=0.7)", "median(size=3)", "guided(eps=0.003)", "tv(weight=0.05)"),
+        ("jpeg(quality=75)",),
+    )
+)
+FIT = Fit(
+    default=parse_chain("jpeg(quality=85)"),
+    candidates=tuple(map(parse_chain, ("gaussian(sigma=0.7)", "median(size=3)"))),
+)
 
 
 class DistanceTo:
-    """Scores by the squared distance to a wanted picture; remembers what it was shown."""
+    """Scores by the squared distance to wanted pictures; remembers what it was shown."""
 
     def __init__(self, wanted: Tensor) -> None:
         self.wanted = wanted
         self.seen: list[Tensor] = []
 
-    def __call__(self, crops: Tensor, masks: Masks) -> Tensor:
+    def __call__(self, crops: Tensor, masks: Masks, faces: Sequence[int]) -> Tensor:
+        assert len(crops) == len(masks.data) == len(faces)
         self.seen.append(crops)
-        return (crops - self.wanted).square().mean(dim=(1, 2, 3))
+        return (crops - self.wanted[list(faces)]).square().mean(dim=(1, 2, 3))
+
+    @property
+    def scored(self) -> int:
+        return sum(map(len, self.seen))
 
 
-@pytest.fixture(scope="module")
-def noisy() -> tuple[Tensor, Tensor]:
-    clean = pictures(1)
+def noisy(count: int) -> tuple[Tensor, Tensor]:
+    clean = pictures(count)
     grain = torch.randn(clean.shape, generator=torch.Generator().manual_seed(4))
     return clean, (clean + 0.03 * grain).clamp(0, 1)
 
 
-@pytest.mark.parametrize("budget", [0, 2, 3, 10, 60])
-def test_a_search_is_never_worse_than_its_start_and_keeps_its_budget(
-    noisy: tuple[Tensor, Tensor], budget: int
-) -> None:
-    clean, crop = noisy
-    score, masks = DistanceTo(clean), halves(1)
-    start = uniform_recipes(masks, parse_chain("jpeg(quality=85)"))
-    began = float(score(compose(crop, masks, start), masks)[0])
+def searched(
+    crops: Tensor,
+    score: DistanceTo,
+    *,
+    budget: int = 200,
+    fit: Fit = FIT,
+    margin: float = 0.0,
+    enough: float = float("-inf"),
+    passes: int = 1,
+) -> tuple[list[Found], list[float]]:
+    masks = halves(len(crops))
+    start = fit.recipes(masks.regions)
+    scores = score(compose(crops, masks, start), masks, range(len(crops))).tolist()
     score.seen.clear()
-    net = RecNet(score, passes_per_score=PASSES, budget=budget)
-    recipes, found = net.search(crop, masks, start, began)
-    assert found <= began
-    assert len(score.seen) * PASSES <= net.spent <= budget
-    assert found == pytest.approx(float(score(compose(crop, masks, recipes), masks)[0]))
-    assert [recipe.region for recipe in recipes] == list(masks.regions)
+    net = RecNet(score, layers=LAYERS, margin=margin, passes_per_score=passes, enough=enough)
+    plans, budgets = [start] * len(crops), [budget] * len(crops)
+    return net.search(crops, masks, fit, plans, scores, budgets=budgets), scores
 
 
-def test_with_passes_to_spend_noise_is_found_out(noisy: tuple[Tensor, Tensor]) -> None:
-    clean, crop = noisy
-    score, masks = DistanceTo(clean), halves(1)
-    start = uniform_recipes(masks, ())
-    began = float(score(crop, masks)[0])
-    recipes, found = RecNet(score, passes_per_score=1, budget=60).search(crop, masks, start, began)
-    assert found < began / 2
-    assert all(recipe.chain[0].category in LAYERS[0] for recipe in recipes if recipe.chain)
-    assert any(recipe.chain for recipe in recipes)
+@pytest.mark.parametrize("budget", [0, 2, 3, 10, 60])
+def test_a_search_is_never_worse_than_its_start_and_keeps_its_budget(budget: int) -> None:
+    clean, crops = noisy(2)
+    score = DistanceTo(clean)
+    found, began = searched(crops, score, budget=budget, passes=PASSES)
+    for face, one in enumerate(found):
+        assert one.score <= began[face]
+        assert one.spent <= budget
+        single = halves(1)
+        repaired = compose(crops[face : face + 1], single, one.recipes)
+        assert one.score == pytest.approx(float(score(repaired, single, [face])[0]), rel=1e-4)
+    assert score.scored * PASSES <= 2 * budget + 2 * PASSES
+
+
+def test_with_passes_to_spend_noise_is_found_out() -> None:
+    clean, crops = noisy(1)
+    found, began = searched(crops, DistanceTo(clean))
+    assert found[0].score < began[0] / 2
+
+
+def test_a_step_scores_the_candidates_of_all_faces_in_one_call() -> None:
+    clean, crops = noisy(3)
+    score = DistanceTo(clean)
+    searched(crops, score)
+    assert len(score.seen[0]) == 3 * len(FIT.candidates)
+    assert len(score.seen[1]) == 3 * len(LAYERS[0])
+    regions = 2
+    assert len(score.seen) <= 1 + regions * len(LAYERS) * 2
+
+
+def test_faces_searched_together_find_what_each_finds_alone() -> None:
+    clean, crops = noisy(3)
+    together, _ = searched(crops, DistanceTo(clean), budget=9)
+    for face in range(3):
+        one = slice(face, face + 1)
+        alone, _ = searched(crops[one], DistanceTo(clean[one]), budget=9)
+        assert alone[0].recipes == together[face].recipes
+
+
+def test_only_the_best_categories_have_their_other_settings_tried() -> None:
+    clean, crops = noisy(1)
+    score = DistanceTo(clean)
+    searched(crops, score, fit=Fit())
+    settings = len(score.seen[1])
+    others = sorted(len(BANK[choice.category].grid) - 1 for choice in LAYERS[0])
+    assert sum(others[:BEAM]) <= settings <= sum(others[-BEAM:])
+    assert settings < sum(others)
+
+
+def test_a_candidate_must_beat_the_start_by_the_margin() -> None:
+    clean, crops = noisy(1)
+    found, began = searched(crops, DistanceTo(clean), margin=began_margin(clean, crops))
+    assert found[0].score == began[0]
+    assert found[0].recipes == FIT.recipes(halves(1).regions)
+
+
+def began_margin(clean: Tensor, crops: Tensor) -> float:
+    """Just more than any candidate can gain."""
+    return float((crops - clean).square().mean())
+
+
+def test_a_face_that_is_good_enough_is_searched_no_further() -> None:
+    clean, crops = noisy(2)
+    score = DistanceTo(clean)
+    began = searched(crops, score)[1]
+    score.seen.clear()
+    found, _ = searched(crops, score, enough=max(began))
+    assert score.seen == [] and [one.score for one in found] == began
 
 
 def test_the_largest_region_is_served_first() -> None:
@@ -67,29 +153,28 @@ def test_the_largest_region_is_served_first() -> None:
     data[:, 0, :4] = 1
     data[:, 1, 4:] = 1
     masks = Masks(data, ("face", "background"), (False, False))
-    crop = pictures(1, noise=0.03)
-    score = DistanceTo(pictures(1))
-    net = RecNet(score, passes_per_score=1, budget=1)
-    recipes, _ = net.search(crop, masks, uniform_recipes(masks, ()), float("inf"))
-    chains = {recipe.region: recipe.chain for recipe in recipes}
+    clean, crops = noisy(1)
+    net = RecNet(DistanceTo(clean), layers=LAYERS, margin=0.0, passes_per_score=1)
+    start = uniform_recipes(masks, ())
+    (found,) = net.search(crops, masks, Fit(), [start], [1.0], budgets=[1])
+    chains = {recipe.region: recipe.chain for recipe in found.recipes}
     assert chains["background"] and not chains["face"]
 
 
 def test_where_nothing_helps_the_start_is_returned() -> None:
-    crop, masks = pictures(1, noise=0.03), halves(1)
-    start = uniform_recipes(masks, ())
-    net = RecNet(DistanceTo(crop), passes_per_score=1, budget=40)
-    assert net.search(crop, masks, start, 0.0) == (start, 0.0)
+    _, crops = noisy(1)
+    found, _ = searched(crops, DistanceTo(crops), fit=Fit(candidates=FIT.candidates))
+    assert found[0].recipes == uniform_recipes(halves(1), ())
+    assert found[0].score == 0
 
 
-def test_a_candidate_far_from_the_crop_is_never_scored() -> None:
-    torch.manual_seed(0)
-    crop, masks = torch.rand(1, 3, 32, 32), halves(1)
-    score = DistanceTo(torch.full_like(crop, 0.5))
-    net = RecNet(score, passes_per_score=1, budget=200)
-    net.search(crop, masks, uniform_recipes(masks, ()), float("inf"))
-    assert net.spent > len(score.seen)
-    assert all(bool(faithful(crop, one)[0]) for one in score.seen)
+def test_a_candidate_far_from_the_crop_is_neither_scored_nor_paid_for() -> None:
+    draw = torch.Generator().manual_seed(0)
+    crops = torch.rand(1, 3, 32, 32, generator=draw)
+    score = DistanceTo(torch.full_like(crops, 0.5))
+    found, _ = searched(crops, score, fit=Fit(candidates=FIT.candidates))
+    assert found[0].spent == score.scored
+    assert all(bool(faithful(crops, one[None])[0]) for held in score.seen for one in held)
 
 
 def test_fidelity_is_judged_face_by_face_at_its_limit() -> None:
@@ -97,12 +182,3 @@ def test_fidelity_is_judged_face_by_face_at_its_limit() -> None:
     step = 10 ** (-LEAST_FIDELITY / 20)
     moved = crops + torch.tensor([0.99 * step, 1.01 * step])[:, None, None, None]
     assert faithful(crops, moved).tolist() == [True, False]
-
-
-def test_a_second_search_starts_with_a_full_budget(noisy: tuple[Tensor, Tensor]) -> None:
-    clean, crop = noisy
-    masks = halves(1)
-    net = RecNet(DistanceTo(clean), passes_per_score=1, budget=8)
-    first = net.search(crop, masks, uniform_recipes(masks, ()), 1.0)
-    assert net.search(crop, masks, uniform_recipes(masks, ()), 1.0) == first
-    assert net.spent == 8

@@ -1,0 +1,334 @@
+"""What repairs of a protected clip are worth: rows of PSNR(O) on its crops, and whole runs.
+
+The clip is protected frame by frame, kept lossless or encoded, and repaired; what is wanted is
+the translation of the clean clip's crops. All versions are cut at the clean clip's faces, so
+that differences of alignment do not count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from magdr_video.attacks.pgd import pgd, round_within
+from magdr_video.benchmark.statistics import estimate
+from magdr_video.criteria import psnr_db
+from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.errors import InputError, SettingsError
+from magdr_video.faces.alignment import align
+from magdr_video.faces.parsing import parse
+from magdr_video.faces.regions import region_masks
+from magdr_video.loading import Models
+from magdr_video.protection import protect_clip
+from magdr_video.reconstruction.composer import Chain
+from magdr_video.reconstruction.fitted import RecNetTable
+from magdr_video.reconstruction.temporal import average_along_motion
+from magdr_video.runs import crops_of, translate_clip
+from magdr_video.settings import Settings
+from magdr_video.stages.chooser import Chooser, Faces
+from magdr_video.staging import asked_for
+from magdr_video.transforms import apply_chain
+from magdr_video.types import FaceCrops, FrameBatch, RunReport
+from magdr_video.video.reader import ClipReader, probe
+from magdr_video.video.writer import ClipWriter
+
+Say = Callable[[str], None]
+
+WINDOWS = (3, 5, 9)
+CHUNK = 8
+LOSSLESS = 0
+"""The rate factor that stands for no codec (H.264, crf 0)."""
+
+
+def cut_clip(source: Path, target: Path, *, crf: int, frames: int | None = None) -> None:
+    """Encode a clip, or its first frames, as H.264."""
+    with (
+        ClipReader(source) as reader,
+        ClipWriter(target, probe(source), crf=crf, preset="veryfast") as writer,
+    ):
+        left = frames
+        for batch in reader:
+            held = batch if left is None else first_frames(batch, left)
+            if len(held):
+                writer.write(held)
+            left = None if left is None else left - len(held)
+            if left == 0:
+                return
+
+
+def first_frames(batch: FrameBatch, count: int) -> FrameBatch:
+    """At most the first `count` frames of a batch."""
+    return dataclasses.replace(
+        batch,
+        planes=tuple(plane[:count] for plane in batch.planes),
+        pts=batch.pts[:count],
+        durations=batch.durations[:count],
+        cut=batch.cut[:count],
+    )
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where the faces of the clean clip lie: the same crops can be cut from its other versions."""
+
+    batches: list[FaceCrops]
+    models: Models
+
+    @staticmethod
+    def of(clip: Path, settings: Settings, models: Models) -> Cuts:
+        """Track the faces of a clip.
+
+        Raises:
+            InputError: it has none.
+        """
+        batches = [crops for _, crops in crops_of(clip, settings, models)]
+        if not any(map(len, batches)):
+            raise InputError(f"no face was found in {clip}")
+        return Cuts(batches, models)
+
+    def crops(self, clip: Path) -> Tensor:
+        """The faces of a version of the clip, (F, 3, S, S), in the order of its frames."""
+        record, out = self.models.translator.record, []
+        with ClipReader(clip) as reader:
+            aspect = float(reader.info.sample_aspect)
+            for batch, held in zip(reader, self.batches, strict=True):
+                if len(held):
+                    found = align(
+                        batch,
+                        held.faces,
+                        record.size,
+                        record.alignment,
+                        self.models.device,
+                        aspect=aspect,
+                    )
+                    out.append(found.data)
+        return torch.cat(out)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One clip's crops with what judges and translates them; one face a frame."""
+
+    settings: Settings
+    models: Models
+    clean: Tensor
+    """(F, 3, S, S)."""
+    wanted: Tensor
+    """(F, 3, S, S), the translation of the clean crops."""
+
+    @property
+    def table(self) -> RecNetTable:
+        """What the pre-training found."""
+        return self.models.recnet
+
+    def condition(self, count: int) -> Tensor:
+        """The settings' condition for every crop."""
+        return self.models.translator.condition(self.models.condition, count)
+
+    @torch.no_grad()
+    def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
+        """Translate in pieces."""
+        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
+        return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
+
+    def row(self, name: str, crops: Tensor) -> dict[str, Any]:
+        """PSNR(O) with its interval over frames, and flicker against the clean translation."""
+        output = self.generate(crops, self.condition(len(crops)))
+        psnr = estimate(psnr_db(output, self.wanted))
+        ratio = _change(output) / max(_change(self.wanted), 1e-9)
+        return {"row": name, "psnr": dataclasses.asdict(psnr), "flicker": ratio}
+
+
+def _change(pictures: Tensor) -> float:
+    """Mean absolute change from frame to frame (METHOD 10)."""
+    return float((pictures[1:] - pictures[:-1]).abs().mean())
+
+
+def averaged(crops: Tensor, window: int) -> Tensor:
+    """Every crop averaged with its neighbours."""
+    reach, out = window // 2, []
+    for place in range(len(crops)):
+        near = range(max(place - reach, 0), min(place + reach + 1, len(crops)))
+        out.append(average_along_motion([crops[at] for at in near], place - near[0]))
+    return torch.stack(out)
+
+
+def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
+    """Every crop as a search without a cache repairs it."""
+    models, task, table = bench.models, bench.settings.task, bench.models.table
+    if table is None:
+        raise SettingsError("a search needs detection.enabled = true")
+    names = asked_for(models.translator.record.conditions, models.condition)
+    masks = region_masks(parse(crops, models.parser, models.parser_size), task, names)
+    decide = bench.settings.detection.decide
+    detector = PerturbationDetector(bench.generate, table, decide=decide)
+    chooser = Chooser(detector, bench.table, budget, RunReport())
+    condition, scores = bench.condition(len(crops)), [float("inf")] * len(crops)
+    choices = chooser.choose(Faces(crops, crops, masks, condition, scores, averaged=False))
+    out = []
+    for place, choice in enumerate(choices):
+        one = dataclasses.replace(masks, data=masks.data[place : place + 1])
+        out.append(choice.apply(crops[place : place + 1], one))
+    return torch.cat(out)
+
+
+def best_single(table: RecNetTable) -> Chain:
+    """The first fitted chain of one transform; the default where there is none."""
+    chains = (table.single.default, *table.single.candidates)
+    return next((chain for chain in chains if len(chain) == 1), table.single.default)
+
+
+def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
+    """Every repair of one version of the clip.
+
+    Args:
+        crops: (F, 3, S, S) as they were cut from the version.
+        budget: generator passes a face of the search; 0 leaves its row out.
+    """
+    table = bench.table
+    rows = [
+        bench.row("no defence", crops),
+        bench.row("best single transform", apply_chain(crops, best_single(table))),
+        bench.row("default chain", apply_chain(crops, table.single.default)),
+    ]
+    if budget:
+        rows.append(bench.row("search, every frame", searched(bench, crops, budget)))
+    for window in WINDOWS:
+        mean = averaged(crops, window)
+        rows.append(bench.row(f"average of {window}", mean))
+        chained = apply_chain(mean, table.averaged.default or table.single.default)
+        rows.append(bench.row(f"average of {window}, chain", chained))
+    return rows
+
+
+def shared_attack(bench: Bench, seed: int) -> Tensor:
+    """One perturbation, made for the middle frame, on all crops: (F, 3, S, S)."""
+    clean = bench.clean
+    middle = clean[len(clean) // 2][None]
+    target = middle if bench.settings.task == "replace" else None
+    translate = bench.models.translator.translate
+    held = pgd(translate, middle, bench.condition(1), target=target, seed=seed)
+    delta = held - middle
+    return round_within((clean + delta).clamp(0, 1), clean, 0.05)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One whole run on the protected clip."""
+
+    psnr: Tensor
+    """(F,) dB, of the output's crops against those of the undefended clean clip."""
+    flicker: float
+    report: dict[str, Any]
+
+    def about(self, name: str) -> dict[str, Any]:
+        """What a table shows of it."""
+        held = self.report
+        counters = ("faces", "faces_perturbed", "searches", "recipe_hits", "faces_unresolved")
+        return {
+            "run": name,
+            "psnr": dataclasses.asdict(estimate(self.psnr)),
+            "flicker": self.flicker,
+            "passes a face": held["generator_passes"] / max(held["faces"], 1),
+            "choices": len(held["choices"]),
+            **{counter: held[counter] for counter in counters},
+        }
+
+
+def run_whole(
+    clip: Path, folder: Path, name: str, settings: Settings, models: Models
+) -> tuple[Path, dict[str, Any]]:
+    """Run the pipeline on a clip; its output and the report's `run`."""
+    target = folder / f"{name}.mkv"
+    output = dataclasses.replace(settings.output, crf=LOSSLESS, provenance="none")
+    lossless = dataclasses.replace(settings, output=output)
+    document = translate_clip(clip, target, lossless, models=models, overwrite=True)
+    return target, document["run"]
+
+
+def whole_runs(
+    bench: Bench, cuts: Cuts, clean: Path, attacked: Path, folder: Path, say: Say
+) -> list[dict[str, Any]]:
+    """The protected clip through the pipeline: undefended, defended, defended without cache."""
+    settings, models = bench.settings, bench.models
+    plain = dataclasses.replace(
+        settings, detection=dataclasses.replace(settings.detection, enabled=False)
+    )
+    no_cache = dataclasses.replace(
+        settings, reconstruction=dataclasses.replace(settings.reconstruction, cache=False)
+    )
+    bare = dataclasses.replace(models, table=None)
+    wanted = cuts.crops(run_whole(clean, folder, "wanted", plain, bare)[0])
+    named = {
+        "clean clip, defended": (clean, settings, models),
+        "undefended": (attacked, plain, bare),
+        "defended": (attacked, settings, models),
+        "defended, no cache": (attacked, no_cache, models),
+    }
+    out = []
+    for name, (source, held, networks) in named.items():
+        target, report = run_whole(source, folder, name.replace(", ", "-"), held, networks)
+        got = cuts.crops(target)
+        ratio = _change(got) / max(_change(wanted), 1e-9)
+        out.append(Run(psnr_db(got, wanted), ratio, report).about(name))
+        say(f"  {name}: {float(psnr_db(got, wanted).mean()):.2f} dB")
+    return out
+
+
+def measure_clip_repairs(
+    clip: Path,
+    settings: Settings,
+    models: Models,
+    *,
+    frames: int = 50,
+    crfs: Sequence[int] = (LOSSLESS, 18, 23, 28),
+    budget: int = 0,
+    runs: bool = True,
+    say: Say,
+) -> dict[str, Any]:
+    """Protect a clip's first frames and measure its repairs, lossless and encoded.
+
+    Args:
+        clip: one face that is in every frame; `settings.faces.which` may choose it.
+        budget: of the search's row, generator passes a frame; 0 leaves it out.
+        runs: whole runs as well, with passes, cache and flicker.
+
+    Returns:
+        `versions`, rows by rate factor and of a shared perturbation; `runs`.
+    """
+    with tempfile.TemporaryDirectory() as held:
+        folder = Path(held)
+        clean, attacked = folder / "clean.mkv", folder / "protected.mkv"
+        cut_clip(clip, clean, crf=LOSSLESS, frames=frames)
+        cuts = Cuts.of(clean, settings, models)
+        faces = protect_clip(clean, attacked, settings, models)
+        say(f"{clip.name}: {faces} faces protected")
+        crops = cuts.crops(clean)
+        bench = Bench(settings, models, crops, crops)
+        wanted = bench.generate(crops, bench.condition(len(crops)))
+        bench = dataclasses.replace(bench, wanted=wanted)
+        versions = []
+        for crf in crfs:
+            version = attacked
+            if crf != LOSSLESS:
+                version = folder / f"crf{crf}.mkv"
+                cut_clip(attacked, version, crf=crf)
+            rows = rows_of(bench, cuts.crops(version), budget)
+            versions.append({"crf": crf, "shared": False, "rows": rows})
+            say(f"  crf {crf}: {_said(rows)}")
+        rows = rows_of(bench, shared_attack(bench, settings.run.seed), budget=0)
+        versions.append({"crf": None, "shared": True, "rows": rows})
+        say(f"  shared: {_said(rows)}")
+        whole = whole_runs(bench, cuts, clean, attacked, folder, say) if runs else []
+    return {"clip": clip.name, "faces": faces, "versions": versions, "runs": whole}
+
+
+def _said(rows: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(f"{row['row']} {row['psnr']['mean']:.2f}" for row in rows)

@@ -1,0 +1,65 @@
+"""Rec-Net's table: what is read is what was written, and what is wrong is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magdr_video.errors import SettingsError
+from magdr_video.reconstruction.fitted import Fit, RecNetTable, load_recnet, unfitted
+from magdr_video.training.recnet_table import table_text
+from magdr_video.transforms import parse_chain
+
+CHAIN = parse_chain("guided(eps=0.003) > jpeg(quality=75)")
+TABLE = RecNetTable(
+    task="edit",
+    model="a" * 64,
+    single=Fit(CHAIN, {"hair": parse_chain("nlm(strength=1)"), "nose": ()}, (CHAIN[:1], ())),
+    averaged=Fit((), {}, (CHAIN,)),
+    layers=(CHAIN[:1], CHAIN[1:], ()),
+    window=3,
+    margin=0.5,
+)
+
+
+def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "recnet-edit.toml"
+    path.write_text(table_text(TABLE, ["Made by a test", "with two lines"]))
+    assert load_recnet(path) == TABLE
+    assert path.read_text().startswith("# Made by a test\n# with two lines\n")
+
+
+def test_a_region_without_a_chain_of_its_own_takes_the_default() -> None:
+    recipes = {r.region: r.chain for r in TABLE.single.recipes(("hair", "skin", "nose"))}
+    assert recipes == {"hair": parse_chain("nlm(strength=1)"), "skin": CHAIN, "nose": ()}
+
+
+def test_without_pre_training_there_is_one_chain_and_nothing_to_search_among() -> None:
+    table = unfitted("edit", CHAIN)
+    assert table.single.default == table.averaged.default == CHAIN
+    assert table.single.candidates == () and table.layers == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (("jpeg", "jpg"), "'jpg' is not a transform"),
+        (("[averaged]", "[average]"), "averaged"),
+        (("margin = 0.5", "margin = 'much'"), "could not convert"),
+        (("model =", "model"), "Expected '='"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_and_says_why(
+    tmp_path: Path, change: tuple[str, str], complaint: str
+) -> None:
+    path = tmp_path / "recnet-edit.toml"
+    path.write_text(table_text(TABLE, []).replace(*change))
+    with pytest.raises(SettingsError, match=complaint):
+        load_recnet(path)
+
+
+def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_recnet(tmp_path / "recnet-edit.toml")
+    assert "train recnet --task edit" in caught.value.hint

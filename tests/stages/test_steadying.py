@@ -1,0 +1,49 @@
+"""Crops are averaged along their own track only, and only where there are enough of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from magdr_video.pipeline import Neighbours
+from magdr_video.stages.steadying import steady
+from magdr_video.types import FaceCrops
+from tests.faces.batches import make_clip, make_faces
+from tests.toys import decibels, pictures
+
+SIZE = 32
+CLEAN = pictures(1, SIZE)[0]
+
+
+def crops(frames: list[int], track: int = 1) -> FaceCrops:
+    data = []
+    for frame in frames:
+        draw = torch.Generator().manual_seed(frame + 17)
+        data.append((CLEAN + 0.03 * torch.randn(CLEAN.shape, generator=draw)).clamp(0, 1))
+    faces = make_faces(list(range(len(frames))), np.full((len(frames), 2), 4.0), 4.0)
+    faces = dataclasses.replace(faces, track=np.full(len(frames), track, np.int64))
+    return FaceCrops(torch.stack(data), np.zeros((len(frames), 2, 3)), faces)
+
+
+def test_neighbours_of_other_batches_are_averaged_in() -> None:
+    (batch,) = list(make_clip(4, size=2))[1:]
+    here = crops([2, 3])
+    around = Neighbours(before=((0, crops([0, 1])),), after=((4, crops([4, 5])),))
+    for index, (averaged, is_average) in steady(batch, here, around, [0, 1], 5).items():
+        assert is_average
+        assert decibels(averaged, CLEAN) > decibels(here.data[index], CLEAN) + 3
+
+
+def test_other_tracks_are_left_out_and_two_frames_are_no_average() -> None:
+    (batch,) = list(make_clip(4, size=2))[1:]
+    here, others = crops([2, 3]), Neighbours(before=((0, crops([0, 1], track=2)),))
+    for index, (kept, is_average) in steady(batch, here, others, [0, 1], 5).items():
+        assert not is_average and torch.equal(kept, here.data[index])
+
+
+def test_a_window_of_one_averages_nothing() -> None:
+    batch = next(iter(make_clip(4, size=4)))
+    here = crops([0, 1, 2, 3])
+    assert not any(averaged for _, averaged in steady(batch, here, Neighbours(), [1], 1).values())
