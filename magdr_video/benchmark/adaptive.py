@@ -21,7 +21,7 @@ from magdr_video.benchmark.scene import Scene
 from magdr_video.benchmark.statistics import decisions, estimate, f1_estimate
 from magdr_video.benchmark.threats import Threat, as_images, attack_cell, threat
 
-STEPS = (5, 10, 20)
+STEPS = (5, 20)
 """Iterations on the axis of the figure."""
 SAMPLES = 2
 """Draws of the defence a step; METHOD 7 has 20, which is for a GPU."""
@@ -51,7 +51,7 @@ def attack_cells(scene: Scene) -> dict[tuple[str, int], Cell]:
     def defence() -> Defence:
         return known_defence(subject, faces.crops, condition)
 
-    known = {**subject.identity, "source": source_hash(SOURCES)}
+    known = {**subject.identity, "source": source_hash((*SOURCES, *subject.rooms))}
     return {
         (kind, steps): attack_cell(
             subject,
@@ -66,7 +66,11 @@ def attack_cells(scene: Scene) -> dict[tuple[str, int], Cell]:
 
 
 def _measure_cell(scene: Scene, kind: str, steps: int, attacked: Cell) -> Cell:
-    key = {**scene.subject.identity, "attack": attacked.address, "source": source_hash(SOURCES)}
+    key = {
+        **scene.subject.identity,
+        "attack": attacked.address,
+        "source": source_hash((*SOURCES, *scene.subject.rooms)),
+    }
 
     def make() -> dict[str, Tensor]:
         return measured(scene, as_images(scene.store.get(attacked)), f"{kind} {steps}")
@@ -87,7 +91,11 @@ def measured(scene: Scene, images: Tensor, name: str) -> dict[str, Tensor]:
 
 
 def _clean_cell(scene: Scene) -> Cell:
-    key = {**scene.subject.identity, "faces": scene.faces.digest, "source": source_hash(SOURCES)}
+    key = {
+        **scene.subject.identity,
+        "faces": scene.faces.digest,
+        "source": source_hash((*SOURCES, *scene.subject.rooms)),
+    }
 
     def make() -> dict[str, Tensor]:
         found = own_detectors(scene.clean)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from magdr_video.benchmark import adaptive, detection, purifiers, reconstruction, sanity
+from magdr_video.benchmark import adaptive, clip_cells, detection, purifiers, reconstruction, sanity
 from magdr_video.benchmark.cells import CellStore, work_off
 from magdr_video.benchmark.document import document
 from magdr_video.benchmark.figures import (
@@ -25,6 +25,7 @@ from magdr_video.benchmark.speed import measure_clip, speed_document
 from magdr_video.benchmark.tables import (
     Table,
     adaptive_tables,
+    clip_tables,
     detection_tables,
     full_tables,
     purifier_tables,
@@ -68,12 +69,20 @@ def run_detection(plan: Plan, say: Say) -> dict[str, Any]:
     return held
 
 
-def run_reconstruction(plan: Plan, say: Say, codecs: Sequence[int] = ()) -> dict[str, Any]:
+def run_reconstruction(
+    plan: Plan, say: Say, codecs: Sequence[int] = (), clips: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Table 2 and Figure 4; returns the document."""
     _, scenes = open_scenes(plan)
     rows = reconstruction.rows(scenes, say, codecs)
     held = document(
-        "reconstruction", plan, scenes, plan.attacks, rows=rows, sanity=_checked(scenes, say)
+        "reconstruction",
+        plan,
+        scenes,
+        plan.attacks,
+        rows=rows,
+        clips=clip_cells.rows(scenes, clips, codecs, say),
+        sanity=_checked(scenes, say),
     )
     figures = {"psnr": lambda path: repair_figure(rows, plan.attacks[0], path)}
     _write(plan.out, "reconstruction", held, _reconstruction_pages(held), figures, say)
@@ -114,7 +123,8 @@ def _detection_pages(held: Mapping[str, Any]) -> list[Table]:
 
 def _reconstruction_pages(held: Mapping[str, Any]) -> list[Table]:
     rows = held["rows"]
-    return [*reconstruction_tables(rows), *full_tables(rows), sanity_table(held["sanity"])]
+    tables = [*reconstruction_tables(rows), *clip_tables(held["clips"])]
+    return [*tables, *full_tables(rows), sanity_table(held["sanity"])]
 
 
 KINDS = ("detection", "reconstruction", "adaptive", "purifiers")

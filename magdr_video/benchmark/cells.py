@@ -7,6 +7,7 @@ interrupted, or is run again after a change elsewhere, computes only what is mis
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import time
@@ -25,16 +26,29 @@ Content = dict[str, Tensor]
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
+class _WithoutWords(ast.NodeTransformer):
+    """Drops docstrings, which change no result."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if is_text else node
+
+
+def meaning_of(source: str) -> str:
+    """What source does, whatever its comments, docstrings and layout."""
+    return ast.dump(_WithoutWords().visit(ast.parse(source)))
+
+
 @lru_cache
 def source_hash(rooms: tuple[str, ...]) -> str:
-    """SHA-256 over the Python source of rooms or modules of the package."""
+    """SHA-256 over what rooms or modules of the package do, see `meaning_of`."""
     digest = hashlib.sha256()
     for room in sorted(rooms):
         place = PACKAGE / room
         files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
         for path in files:
             digest.update(path.relative_to(PACKAGE).as_posix().encode())
-            digest.update(path.read_bytes())
+            digest.update(meaning_of(path.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
 
 

@@ -68,7 +68,7 @@ def _key(scene: Scene, kind: str) -> dict[str, Any]:
         "side": scene.plan.count("side_faces"),
         "kind": kind,
         "attacks": attacks,
-        "source": source_hash((*ROOMS, "benchmark/detection")),
+        "source": source_hash((*ROOMS, *scene.subject.rooms)),
     }
 
 

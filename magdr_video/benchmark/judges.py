@@ -19,8 +19,6 @@ ROOMS = (
     "detection",
     "transforms",
     "criteria",
-    "models",
-    "translation",
     "faces",
     "benchmark/judges",
 )

@@ -26,32 +26,34 @@ class Plan:
     tasks: tuple[str, ...] = TASKS
     attacks: tuple[str, ...] = ("pgd", "cw")
     """Attacks of Table 1 and Table 2."""
-    faces: int = 32
+    faces: int = 24
     """Held-out faces of each task that are attacked."""
-    slow_faces: int = 6
-    """Of these, the ones given to attacks of hundreds of steps and to searches."""
-    side_faces: int = 10
-    """Of these, the ones given to the slow measures (FSIM, features) and to the clean cost."""
-    fitting_faces: int = 24
+    slow_faces: int = 4
+    """Of these, the ones given to attacks of hundreds of steps, searches, FSIM and features."""
+    side_faces: int = 8
+    """Of these, the ones that show the clean cost and go through filters and codecs."""
+    fitting_faces: int = 16
     """Training faces, attacked with PGD, on which settings are chosen and baselines fitted."""
-    trial_faces: int = 6
+    trial_faces: int = 4
     """Of these, the ones on which every setting of every transform is tried."""
-    validation_faces: int = 16
+    validation_faces: int = 12
     """Clean training faces in each of several kinds that set the baselines' thresholds."""
-    picture_faces: int = 96
+    picture_faces: int = 64
     """Training faces for baselines that learn from clean pictures alone."""
     epsilon: float = 0.05
     """Bound of the maximum norm, images in [-1, 1]."""
     step_size: float = 0.01
     steps: int = 10
-    cw_steps: int = 25
+    cw_steps: int = 20
     """Adam steps of C&W for each of its five trade-offs; METHOD 7 has 200, which is for a GPU."""
-    lab_steps: int = 40
+    lab_steps: int = 20
     """Adam steps of the chroma-only attack; METHOD 7 has 100."""
-    adaptive_faces: int = 4
+    adaptive_faces: int = 3
     """Faces given to attackers who know the defence."""
-    search_budget: int = 100
+    search_budget: int = 60
     """Generator passes a search may spend on one face."""
+    clip_frames: int = 17
+    """First frames of each clip that are protected and repaired."""
     seed: int = SEED
     quick: bool = False
 

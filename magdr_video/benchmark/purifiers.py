@@ -10,16 +10,11 @@ import torch
 from torch import Tensor
 
 from magdr_video.attacks.success import disruption
-from magdr_video.benchmark.cells import Cell, source_hash, work_off
+from magdr_video.benchmark.cells import Cell, work_off
 from magdr_video.benchmark.measures import as_rate
-from magdr_video.benchmark.reconstruction import (
-    SOURCES,
-    scene_repairs,
-    translated,
-    trial_cell,
-    untouched,
-)
-from magdr_video.benchmark.repairs import NOTHING, Repair
+from magdr_video.benchmark.outcome import translated, untouched
+from magdr_video.benchmark.reconstruction import scene_repairs, trial_cell
+from magdr_video.benchmark.repairs import NOTHING, Repair, depends_on, singles
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import estimate
 from magdr_video.benchmark.threats import as_images, attack_cell, threat
@@ -30,8 +25,16 @@ ATTACKS = ("fgsm", "ifgsm", "pgd", "momentum", "joint", "feature", "blur-eot", "
 
 
 def shown(scene: Scene) -> list[Repair]:
-    """The rows: all but those that cost a search a face."""
-    return [repair for repair in scene_repairs(scene) if not repair.slow]
+    """The rows: no searches, and of the single transforms the best on training faces."""
+    held = [repair for repair in scene_repairs(scene) if not repair.slow]
+    best = best_single(scene)
+    return [repair for repair in held if repair.kind != "single" or repair.name == best]
+
+
+def best_single(scene: Scene) -> str:
+    """The category whose best setting repaired the attacked training faces best."""
+    found = scene.store.get(trial_cell(scene))["singles"]
+    return singles()[int(found.argmax())][0].category
 
 
 def _attack_cell(scene: Scene, attack: str) -> Cell:
@@ -47,10 +50,9 @@ def _seen(scene: Scene, attack: str) -> Seen:
 def _row_cell(scene: Scene, attack: str, repair: Repair) -> Cell:
     count = scene.plan.count("slow_faces")
     key = {
-        **scene.subject.identity,
+        **depends_on(scene, repair),
         "attack": _attack_cell(scene, attack).address,
         "repair": dict(repair.about),
-        "source": source_hash((*SOURCES, "benchmark/purifiers")),
     }
     name = f"{scene.task}, {attack} on {count}: {repair.name}"
     return Cell(

@@ -13,6 +13,7 @@ from torch import Tensor
 from magdr_video.baselines.preparation import prepare_reconstructor
 from magdr_video.baselines.protocol import ReconstructorBaseline, TrainedReconstructor
 from magdr_video.baselines.registry import RECONSTRUCTORS
+from magdr_video.benchmark.cells import source_hash
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.criteria import psnr_db
 from magdr_video.reconstruction.composer import compose
@@ -21,15 +22,13 @@ from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.transforms import BANK, apply_chain, available_layers, parse_chain
 from magdr_video.types import RunReport, TransformChoice
 
+FIXED_ROOMS = ("transforms", "criteria", "benchmark/measures", "benchmark/outcome")
+BASELINE_ROOMS = (*FIXED_ROOMS, "baselines")
 ROOMS = (
-    "baselines",
+    *FIXED_ROOMS,
     "detection",
     "reconstruction",
     "stages/chooser",
-    "transforms",
-    "criteria",
-    "models",
-    "translation",
     "faces",
     "benchmark/repairs",
 )
@@ -39,6 +38,8 @@ Chain = tuple[TransformChoice, ...]
 Work = Callable[[Seen], Tensor]
 """Crops, as seen, to reconstructed crops (F, 3, S, S)."""
 
+MANY_DRAWS = 4
+"""Generator passes a face above which a baseline is given fewer faces."""
 NOTHING = "no defence"
 MAGDR = "MagDR"
 DEFAULT = "default recipe"
@@ -61,6 +62,19 @@ class Repair:
     """Given fewer faces."""
     translate: Work | None = None
     """Its own way through the generator, where that is not one pass over its crops."""
+
+
+def depends_on(scene: Scene, repair: Repair) -> dict[str, Any]:
+    """What a row's cells depend on beside the attacked faces: part of their keys.
+
+    Fixed transforms and baselines know neither parser nor table, and stay valid when these change.
+    """
+    identity = scene.subject.identity
+    if repair.kind in ("own", "ablation"):
+        return {**identity, "source": source_hash((*ROOMS, *scene.subject.rooms))}
+    rooms = BASELINE_ROOMS if repair.kind == "baseline" else FIXED_ROOMS
+    source = source_hash((*rooms, *scene.subject.rooms))
+    return {"generator": identity["generator"], "source": source}
 
 
 def chain_repair(name: str, kind: str, chain: Chain) -> Repair:
@@ -123,24 +137,37 @@ def default_recipe(seen: Seen) -> Tensor:
     return compose(seen.crops, seen.masks, recipes)
 
 
+def default_chain(seen: Seen) -> Tensor:
+    """The default chain on the whole crop, whatever fitted its regions better."""
+    return apply_chain(seen.crops, seen.subject.recnet.single.default)
+
+
+def chosen(seen: Seen, rows: Sequence[int], scores: Sequence[float], budget: int) -> Tensor:
+    """Crops with those in `rows` as the outer loop repairs them, where that lowers S_final.
+
+    Args:
+        scores: S_final of the crops in `rows` as they are.
+        budget: generator passes that a search may spend on one face.
+    """
+    out = seen.crops.clone()
+    if not rows:
+        return out
+    held, masks = seen.crops[list(rows)], take(seen.masks, rows)
+    condition = seen.condition[list(rows)]
+    chooser = Chooser(seen.subject.detector(), seen.subject.recnet, budget, RunReport())
+    faces = Faces(held, held, masks, condition, scores, averaged=False)
+    for place, choice in enumerate(chooser.choose(faces)):
+        if choice.accepted:
+            out[rows[place]] = choice.apply(held[place : place + 1], take(masks, [place]))[0]
+    return out
+
+
 def search(budget: int) -> Work:
     """Algorithm 1 from the default recipes on, where their score is high, ungated."""
 
     def work(seen: Seen) -> Tensor:
-        chooser = Chooser(seen.subject.detector(), seen.subject.recnet, budget, RunReport())
         count = len(seen.crops)
-        faces = Faces(
-            bare=seen.crops,
-            base=seen.crops,
-            masks=seen.masks,
-            condition=seen.condition,
-            scores=[float("inf")] * count,
-            averaged=False,
-        )
-        out = []
-        for row, choice in enumerate(chooser.choose(faces)):
-            out.append(choice.apply(seen.crops[row : row + 1], take(seen.masks, [row])))
-        return torch.cat(out)
+        return chosen(seen, range(count), [float("inf")] * count, budget)
 
     return work
 
@@ -166,24 +193,26 @@ def random_search(budget: int, seed: int) -> Work:
 
 
 def magdr(seen: Seen) -> Tensor:
-    """The whole defence as a run without neighbours has it: judged first, kept where it helps."""
-    detector = seen.subject.detector()
-    before = detector.inspect(seen.crops, seen.masks, seen.condition, seen.draft)
-    repaired = default_recipe(seen)
-    after = detector.inspect(repaired, seen.masks, seen.condition)
-    used = before.perturbed & (after.s_final < before.s_final)
-    return torch.where(used[:, None, None, None], repaired, seen.crops)
+    """The whole defence as a run has it on single frames: judged first, kept where it helps."""
+    found = seen.subject.detector().inspect(seen.crops, seen.masks, seen.condition, seen.draft)
+    rows = found.perturbed.nonzero()[:, 0].tolist()
+    scores = found.s_final[rows].tolist()
+    budget = seen.subject.settings.reconstruction.search_budget
+    return chosen(seen, rows, scores, budget)
 
 
 def own_repairs(scene: Scene) -> list[Repair]:
     """MagDR, its parts and its ablations."""
     budget, table = scene.plan.search_budget, scene.subject.table
     inspections = 2.0 * (1 + len(table.transforms)) + 4
-    about = {name: scene.subject.identity[name] for name in ("table", "recnet")}
+    settings = scene.subject.settings.reconstruction
+    decide = scene.subject.settings.detection.decide
+    about = {**scene.subject.identity, "budget": settings.search_budget, "decide": decide}
     limited = about | {"budget": budget}
     return [
         Repair(DEFAULT, "own", default_recipe, about),
         Repair(SEARCH, "own", search(budget), limited, budget, slow=True),
+        Repair("default recipe, no masks", "ablation", default_chain, about),
         Repair(
             "random search, no masks",
             "ablation",
@@ -192,7 +221,7 @@ def own_repairs(scene: Scene) -> list[Repair]:
             budget,
             slow=True,
         ),
-        Repair(MAGDR, "own", magdr, about, inspections),
+        Repair(MAGDR, "own", magdr, about, inspections + settings.search_budget),
     ]
 
 
@@ -213,7 +242,9 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         if name in learning:
             about |= {"fitted on": scene.fitting_cell().address}
         work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
-        return Repair(name, "baseline", work, about, 4.0, translate=translate)
+        passes = float(built[name].parameters.get("draws", 1))
+        slow = passes > MANY_DRAWS
+        return Repair(name, "baseline", work, about, passes, slow=slow, translate=translate)
 
     translator = scene.subject.translator
     built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from magdr_video.benchmark import paper
 from magdr_video.benchmark.bench import KINDS, PAGES
 from magdr_video.benchmark.tables import Table, number
@@ -34,17 +36,43 @@ def read_documents(folder: Path) -> dict[str, Document]:
     return out
 
 
+FIGURES = ("detection-roc", "reconstruction-psnr", "reconstruction-faces", "adaptive-f1")
+"""What is shown on the page, by the name that each benchmark writes."""
+PHOTOGRAPHS = ("reconstruction-faces",)
+WIDEST = 2000
+"""Pixels; wider figures are reduced."""
+
+
+def shrink(source: Path, folder: Path) -> Path:
+    """A small copy of a figure: photographs as JPEG, curves as PNG of few colours."""
+    with Image.open(source) as held:
+        picture = held.convert("RGB")
+    if picture.width > WIDEST:
+        height = round(picture.height * WIDEST / picture.width)
+        picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
+    if source.stem in PHOTOGRAPHS:
+        target = folder / f"{source.stem}.jpg"
+        picture.save(target, quality=82, optimize=True)
+    else:
+        target = folder / f"{source.stem}.png"
+        picture.quantize(64).save(target, optimize=True)
+    return target
+
+
 def write_results(folder: Path, page: Path) -> None:
-    """Write the page; figures are linked from a folder `results` beside it, if they lie there.
+    """Write the page, and small copies of its figures into a folder `results` beside it.
 
     Raises:
         InputError: the folder holds no results.
         OutputError: the page cannot be written.
     """
     documents = read_documents(folder)
-    figures = sorted((page.parent / "results").glob("*.png"))
-    text = results_page(documents, [f"results/{path.name}" for path in figures])
+    beside = page.parent / "results"
     try:
+        beside.mkdir(parents=True, exist_ok=True)
+        drawn = [folder / f"{name}.png" for name in FIGURES]
+        figures = [shrink(path, beside) for path in drawn if path.is_file()]
+        text = results_page(documents, [f"results/{path.name}" for path in figures])
         page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"cannot write {page}: {error.strerror}") from error

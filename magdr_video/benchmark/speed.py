@@ -33,6 +33,10 @@ AHEAD = 2
 """Batches decoded ahead, as in a run."""
 
 
+WARM_UP = 1
+"""Frames, rounded up to a batch, that run before anything is measured."""
+
+
 @dataclass
 class PipelineRun:
     """One pass over a clip from file to file."""
@@ -127,6 +131,8 @@ def measure_clip(
     plain_settings, plain_models = undefended(settings, models)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        # The first pass of each network pays for memory and kernels that later ones find.
+        whole(clip, folder, settings, models, WARM_UP)
         say(f"{clip.name}: plain transcode")
         bare = transcode(clip, folder, settings, limit)
         say(f"{clip.name}: undefended")
@@ -166,6 +172,7 @@ def ratios(
     alone = sum(spent.core for spent in stages.values())
     return {
         "defended / undefended": defended.rate / plain.rate,
+        "core-seconds, defended / undefended": defended.spent.core / plain.spent.core,
         "undefended / transcode": plain.rate / bare.rate,
         "defended / slowest stage alone": slowest / defended.spent.wall,
         "core-seconds, defended / sum of stages alone": defended.spent.core / alone,

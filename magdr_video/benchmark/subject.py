@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from magdr_video.benchmark.datasets import ImageSet, Item, content_hash
 from magdr_video.benchmark.opening import open_dataset
 from magdr_video.benchmark.plan import Plan
-from magdr_video.detection.calibration import Calibration, load_calibration
+from magdr_video.detection.calibration import Calibration
 from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.errors import InputError, SettingsError, UsageError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
-from magdr_video.loading import find_recnet
+from magdr_video.loading import Models, load_models
 from magdr_video.models import zoo
 from magdr_video.models.conditions import EXPRESSIONS, condition_for_expression
 from magdr_video.provenance import sha256_of
 from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.settings import Settings, load_settings, preset_folder
-from magdr_video.translation import Translator, load_translator
+from magdr_video.translation import Translator
 from magdr_video.types import Masks
 
 CHUNK = 16
@@ -38,13 +38,41 @@ class Subject:
     """A task with everything that its benchmark needs."""
 
     settings: Settings
-    translator: Translator
-    parser: nn.Module
-    parser_size: int
-    table: Calibration
-    recnet: RecNetTable
-    identity: dict[str, str]
-    """SHA-256 of generator, parser and tables: part of the key of every cell."""
+    models: Models
+    tables: Mapping[str, str]
+    """SHA-256 of the task's tables."""
+
+    @property
+    def translator(self) -> Translator:
+        """The generator."""
+        return self.models.translator
+
+    @property
+    def table(self) -> Calibration:
+        """The detector's table.
+
+        Raises:
+            SettingsError: detection is switched off.
+        """
+        if self.models.table is None:
+            raise SettingsError(f"{self.task}: a benchmark needs detection.enabled = true")
+        return self.models.table
+
+    @property
+    def recnet(self) -> RecNetTable:
+        """What Rec-Net's pre-training found."""
+        return self.models.recnet
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """SHA-256 of generator, parser and tables: part of the key of what they all decide."""
+        parser = self.models.weights[zoo.find(self.settings.model.parser).name]
+        return {
+            "generator": self.translator.record.sha256,
+            "parser": parser,
+            **self.tables,
+            "recnet": self.recnet.digest,
+        }
 
     @property
     def task(self) -> str:
@@ -55,6 +83,12 @@ class Subject:
     def size(self) -> int:
         """Side of a crop in pixels."""
         return self.translator.record.size
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Modules whose source decides what the generator gives."""
+        architecture = self.translator.record.architecture
+        return (f"models/{architecture}", "models/trunk", "models/warped", "translation")
 
     @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
@@ -74,8 +108,8 @@ class Subject:
     def masks(self, crops: Tensor) -> Masks:
         """Region masks, the target as the table's calibration had it."""
         names = ("Blond_Hair",) if self.task == "edit" else ()
-        pieces = torch.split(crops, CHUNK)
-        classes = torch.cat([parse(piece, self.parser, self.parser_size) for piece in pieces])
+        parser, size = self.models.parser, self.models.parser_size
+        classes = torch.cat([parse(piece, parser, size) for piece in torch.split(crops, CHUNK)])
         return region_masks(classes, self.task, names)
 
     def detector(self) -> PerturbationDetector:
@@ -111,25 +145,15 @@ def load_subject(task: str) -> Subject:
         WeightsError: weights are missing or damaged.
         SettingsError: there is no table, or it was made for other weights.
     """
-    settings = load_settings(task=task)
-    translator = load_translator(settings.model.generator)
-    parser = zoo.find(settings.model.parser)
-    named = settings.detection.table
-    path = Path(named) if named else preset_folder() / "tables" / f"{task}.toml"
-    table = load_calibration(path)
-    if table.model != translator.record.sha256:
-        raise SettingsError(
-            f"table {path.name} was calibrated for other weights than {translator.record.name}",
-            hint=f"run: magdr-video train calibrate --task {task}",
-        )
-    fitted, _ = find_recnet(settings, translator.record.sha256, table.recipe)
-    identity = {
-        "generator": translator.record.sha256,
-        "parser": parser.sha256,
-        "table": sha256_of(path),
-        "recnet": fitted.digest,
-    }
-    return Subject(settings, translator, zoo.load(parser), parser.size, table, fitted, identity)
+    settings = load_settings(task=task, flags={"run.device": "cpu", "run.strict": True})
+    return Subject(settings, load_models(settings), table_hashes(settings))
+
+
+def table_hashes(settings: Settings) -> dict[str, str]:
+    """SHA-256 of the tables of a task, those of the preset or the shipped ones."""
+    folder = preset_folder() / "tables"
+    named = Path(settings.detection.table or folder / f"{settings.task}.toml")
+    return {"table": sha256_of(named)} if named.is_file() else {}
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,25 @@ def _in_order(rows: Sequence[Row], column: str) -> list[str]:
     return list(dict.fromkeys(row[column] for row in rows))
 
 
+def clip_tables(rows: Sequence[Row]) -> list[Table]:
+    """PSNR (O) over a clip's frames: repairs down, codecs across, a table a task and clip."""
+    out = []
+    for clip in rows:
+        versions = {_version(held): held["rows"] for held in clip["versions"]}
+        names = [row["row"] for row in next(iter(versions.values()))]
+        by_name = [{row["row"]: row["psnr"] for row in held} for held in versions.values()]
+        lines = tuple((name, *(mean(held.get(name), 1) for held in by_name)) for name in names)
+        title = f"PSNR (O) in dB, {clip['task']}, {clip['clip']}, {clip['faces']} face-frames"
+        out.append(Table(title, ("row", *versions), lines))
+    return out
+
+
+def _version(held: Row) -> str:
+    if held["shared"]:
+        return "lossless, one perturbation for all frames"
+    return "lossless" if held["crf"] == 0 else f"H.264 crf {held['crf']}"
+
+
 ADAPTIVE_HEAD = (
     "detector", "attack", "steps", "n", "F1 [95 %]", "recall", "MSE (O)", "disrupted",
     "MSE (O) behind the defence", "disrupted behind",

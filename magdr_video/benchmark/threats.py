@@ -19,8 +19,8 @@ from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.subject import FaceSet, Subject
 from magdr_video.errors import SettingsError, nearest
 
-ROOMS = ("attacks", "models", "translation", "benchmark/threats")
-"""Whose source decides what an attacked crop is."""
+ROOMS = ("attacks", "benchmark/threats")
+"""Whose source, beside the generator's, decides what an attacked crop is."""
 
 KNOWS_NOTHING = ("sign", "uniform")
 MANY_CONDITIONS = ("iterated", "joint")
@@ -104,12 +104,20 @@ def attack(
     chosen: Threat,
     seed: int,
     defence: Callable[[], Defence] | None = None,
+    *,
+    condition: Tensor | None = None,
 ) -> Tensor:
-    """Attacked crops in 8 bits, within the bound."""
+    """Attacked crops in 8 bits, within the bound.
+
+    Args:
+        condition: (F, C) or (L, F, C); without it the conditions in turn.
+    """
+    if condition is None:
+        condition = _conditions(subject, len(crops), chosen.name in MANY_CONDITIONS)
     problem = Problem(
         generate=subject.translator,
         images=crops,
-        condition=_conditions(subject, len(crops), chosen.name in MANY_CONDITIONS),
+        condition=condition,
         target=subject.target(crops),
         defence=None if defence is None else defence(),
     )
@@ -139,7 +147,7 @@ def attack_cell(
         "settings": dict(chosen.settings),
         "seed": seed,
         "defended": dict(defended or {}),
-        "source": source_hash(ROOMS),
+        "source": source_hash((*ROOMS, *subject.rooms)),
     }
 
     def make() -> dict[str, Tensor]:

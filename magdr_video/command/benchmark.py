@@ -32,6 +32,7 @@ OUT = typer.Option(Path("magdr-benchmark"), "--out", "-o", help="Folder for tabl
 BENCH_TASKS = typer.Option(",".join(TASKS), "--tasks", help="Tasks, separated by commas.")
 ATTACKS = typer.Option("pgd,cw", "--attacks", help="Attacks, separated by commas.")
 CODECS = typer.Option("", "--codecs", help="H.264 rate factors for codec rows, such as 18,28.")
+CLIPS = typer.Option([], "--clips", help="A clip for rows on neighbouring frames; repeatable.")
 FACES = typer.Option(None, "--faces", help="Held-out faces a task.", min=2)
 QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether all works.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
@@ -122,6 +123,7 @@ def reconstruction(
     attacks: str = ATTACKS,
     faces: int | None = FACES,
     codecs: str = CODECS,
+    clips: list[Path] = CLIPS,
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
@@ -132,7 +134,7 @@ def reconstruction(
     plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon)
     from magdr_video.benchmark.bench import PAGES, run_reconstruction
 
-    held = run_reconstruction(plan, _say(quiet), _codecs(codecs))
+    held = run_reconstruction(plan, _say(quiet), _codecs(codecs), _clips(clips))
     _show(PAGES["reconstruction"](held), quiet)
     _finish(out, write_results)
 
@@ -188,6 +190,7 @@ def everything(
     attacks: str = ATTACKS,
     faces: int | None = FACES,
     codecs: str = CODECS,
+    clips: list[Path] = CLIPS,
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
@@ -200,7 +203,7 @@ def everything(
 
     tell = _say(quiet)
     bench.run_detection(plan, tell)
-    bench.run_reconstruction(plan, tell, _codecs(codecs))
+    bench.run_reconstruction(plan, tell, _codecs(codecs), _clips(clips))
     bench.run_adaptive(plan, tell)
     bench.run_purifiers(plan, tell)
     _finish(out, write_results)
@@ -225,14 +228,18 @@ def speed(
     from magdr_video.benchmark.bench import run_speed
     from magdr_video.benchmark.tables import speed_tables
 
-    for clip in clips or []:
-        _probe(clip)
-    held = run_speed(clips or [], settings, out, _say(quiet), limit=frames, plot=plot)
+    held = run_speed(_clips(clips or []), settings, out, _say(quiet), limit=frames, plot=plot)
     _show(speed_tables(held), quiet)
 
 
+def _clips(clips: list[Path]) -> list[Path]:
+    """The clips, each readable, before anything is measured."""
+    for clip in clips:
+        _probe(clip)
+    return clips
+
+
 def _probe(clip: Path) -> None:
-    """Refuse a clip that cannot be read before anything is measured."""
     from magdr_video.runs import refuse_hdr
     from magdr_video.video.reader import probe
 

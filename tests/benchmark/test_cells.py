@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.cells import Cell, CellStore, source_hash, work_off
+from magdr_video.benchmark.cells import Cell, CellStore, meaning_of, source_hash, work_off
 from magdr_video.errors import OutputError
 
 
@@ -77,3 +77,10 @@ def test_the_source_of_a_room_and_of_a_module_has_a_hash_of_its_own() -> None:
     hashes = {source_hash((room,)) for room in ("detection", "criteria", "benchmark/cells")}
     assert len(hashes) == 3
     assert source_hash(("detection", "criteria")) == source_hash(("criteria", "detection"))
+
+
+def test_words_and_layout_do_not_count_as_a_change_but_numbers_do() -> None:
+    plain = 'def f(x):\n    """Twice."""\n    return 2 * x\n'
+    reworded = "def f(x):\n    # more\n    'Two times.'\n    return (2 * x)\n"
+    assert meaning_of(plain) == meaning_of(reworded)
+    assert meaning_of(plain) != meaning_of(plain.replace("2", "3"))

@@ -8,9 +8,15 @@ import pytest
 import torch
 
 from magdr_video.benchmark import detection, reconstruction, repairs
+from magdr_video.benchmark.clip_cells import packed, unpacked
 from magdr_video.benchmark.judges import ALWAYS, MAGDR
 from magdr_video.benchmark.scene import Scene
-from magdr_video.benchmark.tables import detection_tables, full_tables, reconstruction_tables
+from magdr_video.benchmark.tables import (
+    clip_tables,
+    detection_tables,
+    full_tables,
+    reconstruction_tables,
+)
 from tests.benchmark.toy_subject import toy_scene
 
 
@@ -122,6 +128,18 @@ def test_the_grid_shows_input_and_output_of_each_row(scene: Scene, restored: lis
     assert names[:2] == ["clean", repairs.NOTHING]
     assert repairs.MAGDR in names
     assert all(picture.dtype == torch.uint8 for _, held in lines for _, picture in held)
+
+
+def test_a_clip_has_a_column_for_each_codec() -> None:
+    held = {"mean": 30.0, "low": 29.0, "high": 31.0, "count": 17}
+    rows = [{"row": "no defence", "psnr": held, "flicker": 1.0}]
+    versions = [{"crf": crf, "shared": False, "rows": rows} for crf in (0, 23)]
+    versions.append({"crf": None, "shared": True, "rows": rows})
+    found = unpacked(packed({"clip": "a.mp4", "faces": 17, "versions": versions, "runs": []}))
+    (table,) = clip_tables([{"task": "edit", **found}])
+    last = "lossless, one perturbation for all frames"
+    assert table.head == ("row", "lossless", "H.264 crf 23", last)
+    assert table.rows == (("no defence", "30.0", "30.0", "30.0"),)
 
 
 def test_other_faces_are_other_cells(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class ToySubject:
     """As `benchmark.subject.Subject`, at 32 px."""
 
     size = 32
+    rooms = ("translation",)
     condition_rows = ([0.0], [0.5])
 
     def __init__(self, task: str = "edit", *, seed: int = 0, gain: float = 1.0) -> None:
@@ -49,7 +50,10 @@ class ToySubject:
             "recnet": "",
         }
 
-    settings = SimpleNamespace(detection=SimpleNamespace(decide="union"))
+    settings = SimpleNamespace(
+        detection=SimpleNamespace(decide="union"),
+        reconstruction=SimpleNamespace(search_budget=0),
+    )
 
     def detector(self) -> PerturbationDetector:
         return PerturbationDetector(self.generate, self.table, decide="union")

@@ -1,0 +1,93 @@
+"""The page of results: it says what it is, where MagDR leads and where not, and shows figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from magdr_video.benchmark.results import read_documents, results_page, write_results
+from magdr_video.errors import InputError
+
+
+def interval(mean: float) -> dict:
+    return {"mean": mean, "low": mean - 1, "high": mean + 1, "count": 4}
+
+
+def detector(name: str, auroc: float) -> dict:
+    numbers = dict.fromkeys(
+        ("precision", "recall", "macro_f1", "accuracy", "tpr_at_1", "tpr_at_5"), 0.5
+    )
+    return {
+        "task": "edit",
+        "attack": "pgd",
+        "detector": name,
+        "clean": 4,
+        "attacked": 4,
+        **numbers,
+        "f1_interval": interval(0.5),
+        "auroc": interval(auroc),
+        "hard_false_positives": interval(0.0),
+        "hard_auroc": interval(0.5),
+        "compressed_recall": 0.5,
+        "compressed_auroc": interval(0.5),
+    }
+
+
+def document(rows: list[dict], *, quick: bool = False) -> dict:
+    return {
+        "benchmark": "detection",
+        "quick": quick,
+        "plan": {"epsilon": 0.05, "seed": 7},
+        "threat_models": [{"attack": "pgd", "faces": 4}],
+        "subjects": {"edit": {"generator": "toy", "crop": 32, "sha256": {"generator": "ab" * 32}}},
+        "faces": {"edit": {"held out": {"count": 4, "sha256": "cd" * 32}}},
+        "libraries": {"torch": "2.14"},
+        "machine": {"cpu": "Test CPU", "cores": 2},
+        "commit": "0123",
+        "rows": rows,
+        "sanity": [],
+    }
+
+
+def test_the_page_says_where_magdr_leads_and_where_it_does_not() -> None:
+    ahead = results_page({"detection": document([detector("DD", 0.6), detector("MagDR", 0.9)])})
+    behind = results_page({"detection": document([detector("DD", 0.9), detector("MagDR", 0.6)])})
+    assert "edit, pgd: MagDR 0.90; MagDR leads" in ahead
+    assert "edit, pgd: MagDR 0.60; 'DD' leads with 0.90" in behind
+
+
+def test_the_papers_figures_stand_beside_with_what_cannot_be_compared() -> None:
+    page = results_page({"detection": document([detector("MagDR", 0.9)])})
+    assert "39.92" in page
+    assert "0.95 / 1.00 / 0.97" in page
+    assert 'Its column "MSE" is not a mean squared error' in page
+    assert "epsilon 0.05 (6.375/255)" in page
+
+
+def test_a_quick_run_warns_that_its_figures_mean_nothing() -> None:
+    rows = [detector("MagDR", 0.9)]
+    assert "mean nothing" in results_page({"detection": document(rows, quick=True)})
+    assert "mean nothing" not in results_page({"detection": document(rows)})
+
+
+def test_figures_are_copied_small_and_linked(tmp_path: Path) -> None:
+    held = json.dumps(document([detector("MagDR", 0.9)]))
+    (tmp_path / "detection.json").write_text(held)
+    Image.effect_noise((3000, 300), 50).convert("RGB").save(tmp_path / "detection-roc.png")
+    page = tmp_path / "docs" / "RESULTS.md"
+    page.parent.mkdir()
+    write_results(tmp_path, page)
+    assert "](results/detection-roc.png)" in page.read_text()
+    with Image.open(page.parent / "results" / "detection-roc.png") as figure:
+        assert figure.width == 2000
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no results"):
+        read_documents(tmp_path)
+    (tmp_path / "detection.json").write_text("{")
+    with pytest.raises(InputError, match="no document"):
+        read_documents(tmp_path)
