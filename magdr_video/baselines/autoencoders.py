@@ -76,15 +76,16 @@ def begin(net: nn.Sequential, seed: int) -> None:
     layers = [layer for layer in net if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
     narrow = all(layer.out_channels == 3 for layer in layers)
     for place, layer in enumerate(layers, 1):
-        nn.init.xavier_uniform_(layer.weight, generator=draw)
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
+        weight = nn.init.xavier_uniform_(torch.empty(layer.weight.shape), generator=draw)
+        bias = torch.zeros(layer.out_channels)
         if narrow:
-            gain = 2.0 if place < len(layers) else 2.0 ** (len(layers) + 1)
-            with torch.no_grad():
-                layer.weight.mul_(0.1)
-                layer.weight[range(3), range(3), 1, 1] += gain
-                layer.bias.sub_(layer.weight.sum(dim=(1, 2, 3)) / 2)
+            weight *= 0.1
+            weight[range(3), range(3), 1, 1] += 2.0 if place < len(layers) else 2.0 ** (place + 1)
+            bias -= weight.sum(dim=(1, 2, 3)) / 2
+        assert layer.bias is not None
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
 
 
 @dataclass(frozen=True)
@@ -149,4 +150,5 @@ def reform(net: nn.Module, crops: Tensor, batch: int = 16) -> Tensor:
     """Crops (F, 3, S, S) through an auto-encoder, in [0, 1]."""
     if len(crops) == 0:
         return crops
+    net.to(crops.device)
     return torch.cat([net(piece) for piece in torch.split(crops, batch)]).clamp(0, 1)

@@ -36,6 +36,25 @@ class Learner(ABC):
         """It learns from the generator or its attacked faces."""
         return True
 
+    def shorten(self, share: float) -> None:
+        """Nothing to shorten where there are no steps: it is solved, not trained.
+
+        Raises:
+            ValueError: the share is negative.
+        """
+        shortened(1, share)
+
+
+def shortened(steps: int, share: float) -> int:
+    """A share of training steps, at least one.
+
+    Raises:
+        ValueError: the share is negative.
+    """
+    if share < 0:
+        raise ValueError(f"a share of {share} training steps cannot be taken")
+    return max(1, round(steps * share))
+
 
 class ImageReconstructor(ABC):
     """Reconstruct, then translate as usual."""

@@ -11,7 +11,7 @@ Nothing is learned from attacked faces.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from magdr_video.baselines.autoencoders import (
     fit_autoencoder,
     reform,
 )
-from magdr_video.baselines.bases import ImageReconstructor, Learner
+from magdr_video.baselines.bases import ImageReconstructor, Learner, shortened
 from magdr_video.baselines.bottleneck import bottleneck
 from magdr_video.baselines.protocol import Material, Parameter, Samples, State
 from magdr_video.baselines.thresholds import clean_threshold
@@ -88,6 +88,10 @@ class MagNetDetector(Learner):
             "rate": self.recipe.rate,
             "seed": self.recipe.seed,
         }
+
+    def shorten(self, share: float) -> None:
+        """Fewer steps."""
+        self.recipe = replace(self.recipe, steps=shortened(self.recipe.steps, share))
 
     def _build(self) -> None:
         self._nets = {"one": autoencoder_one(), "two": autoencoder_two()}
@@ -164,6 +168,10 @@ class MagNetReformer(ImageReconstructor, Learner):
     def of_generator(self) -> bool:
         """It knows clean faces only."""
         return False
+
+    def shorten(self, share: float) -> None:
+        """Fewer steps."""
+        self.recipe = replace(self.recipe, steps=shortened(self.recipe.steps, share))
 
     def fit(self, material: Material) -> None:
         """Train on clean faces alone, at the size of the crops."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from magdr_video.baselines.bases import Learner
+from magdr_video.baselines.bases import Learner, shortened
 from magdr_video.baselines.bottleneck import bottleneck
 from magdr_video.baselines.classifier_training import fit_classifier, logits
 from magdr_video.baselines.protocol import Parameter, Samples, State
@@ -67,6 +67,10 @@ class Metzen(Learner):
             "rate": self.rate,
             "seed": self.seed,
         }
+
+    def shorten(self, share: float) -> None:
+        """Fewer steps."""
+        self.steps = shortened(self.steps, share)
 
     def _features(self, crops: Tensor, condition: Tensor) -> Tensor:
         return bottleneck(self.translator, crops, condition)

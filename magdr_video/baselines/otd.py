@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from magdr_video.baselines.bases import Learner
+from magdr_video.baselines.bases import Learner, shortened
 from magdr_video.baselines.classifier_training import fit_classifier, logits
 from magdr_video.baselines.protocol import Parameter, Samples, State
 from magdr_video.translation import Translator
@@ -44,6 +44,10 @@ class OutputDetector(Learner):
             "rate": self.rate,
             "seed": self.seed,
         }
+
+    def shorten(self, share: float) -> None:
+        """Fewer steps."""
+        self.steps = shortened(self.steps, share)
 
     def _build(self) -> nn.Module:
         from torchvision.models import resnet18

@@ -15,6 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from magdr_video import __version__
 from magdr_video.baselines.protocol import (
     DetectorBaseline,
     LearnedBaseline,
@@ -29,8 +30,9 @@ from magdr_video.translation import Translator
 
 
 def fingerprint(baseline: LearnedBaseline, translator: Translator, material: Material) -> str:
-    """SHA-256 of all that the learned state depends on: settings, faces, generator, attack."""
-    held = hashlib.sha256(json.dumps(dict(baseline.learned), sort_keys=True).encode())
+    """SHA-256 of what the state depends on: settings, version, faces, generator, attack."""
+    settings = dict(baseline.learned) | {"version": __version__}
+    held = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     held.update(str(tuple(material.clean.crops.shape[-2:])).encode())
     parts = [material.faces]
     if baseline.of_generator:
@@ -42,12 +44,18 @@ def fingerprint(baseline: LearnedBaseline, translator: Translator, material: Mat
 
 
 def prepare_detector(
-    name: str, translator: Translator, material: Material, cache: Path | None = None
+    name: str,
+    translator: Translator,
+    material: Material,
+    cache: Path | None = None,
+    *,
+    share: float = 1.0,
 ) -> DetectorBaseline:
     """The named detector, fitted for the generator.
 
     Args:
         cache: folder of learned states; read where the fingerprint agrees, else written.
+        share: of the training steps that are taken; below 1 for a smoke test only.
 
     Raises:
         SettingsError: there is no such detector.
@@ -55,6 +63,7 @@ def prepare_detector(
     if name not in DETECTORS:
         raise SettingsError(f"there is no detector '{name}'", hint=nearest(name, DETECTORS))
     detector = DETECTORS[name](translator)
+    detector.shorten(share)
     path = _file(cache, detector, translator, material)
     held = _read(path)
     if held is not None:
@@ -66,7 +75,12 @@ def prepare_detector(
 
 
 def prepare_reconstructor(
-    name: str, translator: Translator, material: Material | None = None, cache: Path | None = None
+    name: str,
+    translator: Translator,
+    material: Material | None = None,
+    cache: Path | None = None,
+    *,
+    share: float = 1.0,
 ) -> ReconstructorBaseline:
     """The named reconstructor, fitted if it learns.
 
@@ -84,6 +98,7 @@ def prepare_reconstructor(
             f"the reconstructor '{name}' has to be trained",
             hint="give it training faces, or choose one that learns nothing",
         )
+    baseline.shorten(share)
     path = _file(cache, baseline, translator, material)
     held = _read(path)
     if held is not None:

@@ -90,6 +90,9 @@ class LearnedBaseline(Baseline, Protocol):
     def of_generator(self) -> bool:
         """True when it learns from the generator or its attacked faces, not from images alone."""
 
+    def shorten(self, share: float) -> None:
+        """Take only this share of the training steps, at least one."""
+
     def state(self) -> State:
         """What was learned."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from magdr_video.baselines.adversarial import AdversarialTraining
 from magdr_video.baselines.magnet import MagNetDetector, MagNetReformer
 from magdr_video.baselines.menet import MeNet
 from magdr_video.baselines.metzen import Metzen
@@ -36,6 +37,7 @@ RECONSTRUCTORS: Mapping[str, Callable[[Translator], ReconstructorBaseline]] = {
     "pixel-deflection": lambda _: PixelDeflection(),
     "magnet-reformer": lambda _: MagNetReformer(),
     "me-net": lambda _: MeNet(),
+    "adversarial-training": AdversarialTraining,
     "blur-only": lambda _: BlurOnly(),
     "jpeg": lambda _: Jpeg(),
     "super-resolution": lambda _: SuperResolutionDefence(weights=find_weights()),

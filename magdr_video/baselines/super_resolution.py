@@ -8,7 +8,7 @@ a row with it and one without.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from magdr_video.baselines.autoencoders import patches
-from magdr_video.baselines.bases import ImageReconstructor, Learner
+from magdr_video.baselines.bases import ImageReconstructor, Learner, shortened
 from magdr_video.baselines.protocol import Material, Parameter, State
 from magdr_video.baselines.ycbcr_wavelet import wavelet_ycbcr
 from magdr_video.models.super_resolution import untrained
@@ -109,10 +109,14 @@ class SuperResolutionDefence(ImageReconstructor, Learner):
         own: dict[str, Parameter] = {"sigma": self.sigma, "between": between, "scale": 2}
         return own | dict(self.learned)
 
+    def shorten(self, share: float) -> None:
+        """Fewer steps."""
+        self.recipe = replace(self.recipe, steps=shortened(self.recipe.steps, share))
+
     def fit(self, material: Material) -> None:
         """Train our own network on faces; a user's is only read."""
         if self.weights is not None:
-            self._net = load_upscaler(self.weights)
+            self._net = load_upscaler(self.weights, material.faces.device)
             return
         net = untrained(self.recipe.width, self.recipe.blocks, self.recipe.seed)
         self._net = net.to(material.faces.device)
@@ -127,6 +131,8 @@ class SuperResolutionDefence(ImageReconstructor, Learner):
         """
         if self._net is None:
             raise RuntimeError(f"{self.name} has not been trained")
+        if isinstance(self._net, nn.Module):
+            self._net.to(crops.device)
         denoised = wavelet_ycbcr(crops, sigma=self.sigma)
         if self.through_jpeg:
             denoised = jpeg(denoised, quality=JPEG_QUALITY)

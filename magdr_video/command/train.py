@@ -9,7 +9,17 @@ import typer
 
 from magdr_video.errors import UsageError, nearest
 
-RECIPES = ("au", "calibrate", "cyclegan", "ganimation", "parser", "purifier", "recnet", "stargan")
+RECIPES = (
+    "au",
+    "baselines",
+    "calibrate",
+    "cyclegan",
+    "ganimation",
+    "parser",
+    "purifier",
+    "recnet",
+    "stargan",
+)
 """Modules of `training/`, each with a `main` that reads its own options."""
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -93,3 +93,18 @@ def test_an_unknown_detector_is_refused_with_the_nearest() -> None:
     with pytest.raises(SettingsError) as caught:
         prepare_detector("metzn", translator, toy_material(translator))
     assert "metzen" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["metzen", "otd", "magnet"])
+def test_a_share_of_the_steps_is_for_smoke_tests(name: str) -> None:
+    detector = preparation.DETECTORS[name](toy_translator())
+    before = int(detector.parameters["steps"])
+    detector.shorten(0.1)
+    assert detector.parameters["steps"] == round(before / 10)
+    detector.shorten(0.0)
+    assert detector.parameters["steps"] == 1
+
+
+def test_a_negative_share_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be taken"):
+        SafetyNet(toy_translator()).shorten(-1)

@@ -172,7 +172,7 @@ def test_a_users_network_takes_the_place_of_our_own(monkeypatch: pytest.MonkeyPa
     def double(images: torch.Tensor) -> torch.Tensor:
         return F.interpolate(images, scale_factor=2, mode="nearest") * 0.5
 
-    monkeypatch.setattr("magdr_video.baselines.super_resolution.load_upscaler", lambda path: double)
+    monkeypatch.setattr("magdr_video.baselines.super_resolution.load_upscaler", lambda *_: double)
     baseline = SuperResolutionDefence(weights=Path("own.pth"))
     baseline.fit(toy_material(toy_translator()))
     crops = pictures(1, 32)
