@@ -39,7 +39,7 @@ def test_the_trained_copy_does_better_than_the_blur_alone() -> None:
         for held in (baseline, BlurOnly())
     )
     wanted = material.clean.draft
-    assert decibels(trained, wanted) > decibels(blurred.detach(), wanted) + 1
+    assert decibels(trained, wanted) > decibels(blurred.detach(), wanted) + 0.5
     after = translator.module.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
 
