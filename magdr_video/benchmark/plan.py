@@ -79,6 +79,24 @@ class Plan:
         return {key: value for key, value in held.items() if key not in ("data", "out")}
 
 
+COUNTS = (
+    "slow_faces",
+    "side_faces",
+    "fitting_faces",
+    "trial_faces",
+    "validation_faces",
+    "picture_faces",
+    "adaptive_faces",
+)
+"""Numbers of faces that follow the number of attacked ones."""
+
+
+def with_faces(plan: Plan, faces: int) -> Plan:
+    """The plan for another number of attacked faces; the other numbers keep their proportions."""
+    scaled = {name: max(2, round(getattr(plan, name) * faces / plan.faces)) for name in COUNTS}
+    return dataclasses.replace(plan, faces=faces, **scaled)
+
+
 def quick(plan: Plan) -> Plan:
     """The same plan on so few faces that it shows whether all works; its figures mean little."""
     return dataclasses.replace(
@@ -87,6 +105,7 @@ def quick(plan: Plan) -> Plan:
         slow_faces=2,
         side_faces=2,
         fitting_faces=4,
+        adaptive_faces=2,
         trial_faces=2,
         steps=4,
         validation_faces=2,

@@ -33,7 +33,7 @@ BENCH_TASKS = typer.Option(",".join(TASKS), "--tasks", help="Tasks, separated by
 ATTACKS = typer.Option("pgd,cw", "--attacks", help="Attacks, separated by commas.")
 CODECS = typer.Option("", "--codecs", help="H.264 rate factors for codec rows, such as 18,28.")
 CLIPS = typer.Option([], "--clips", help="A clip for rows on neighbouring frames; repeatable.")
-FACES = typer.Option(None, "--faces", help="Held-out faces a task.", min=2)
+FACES = typer.Option(None, "--faces", help="Held-out faces a task; all counts follow.", min=2)
 QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether all works.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
 EPSILON = typer.Option(None, "--epsilon", help="Bound of the attacks, images in [-1, 1].")
@@ -52,12 +52,14 @@ def _plan(
     seed: int | None,
     epsilon: float | None,
 ) -> Plan:
-    from magdr_video.benchmark.plan import Plan, quick
+    from magdr_video.benchmark.plan import Plan, quick, with_faces
 
     plan = Plan(data=data, dataset=dataset, out=out, tasks=_words(tasks), attacks=_words(attacks))
-    changes: dict[str, Any] = {"faces": faces, "seed": seed, "epsilon": epsilon}
+    changes: dict[str, Any] = {"seed": seed, "epsilon": epsilon}
     plan = replace(plan, **{name: held for name, held in changes.items() if held is not None})
-    return quick(plan) if is_quick else plan
+    if is_quick:
+        plan = quick(plan)
+    return plan if faces is None else with_faces(plan, faces)
 
 
 def _words(text: str) -> tuple[str, ...]:
