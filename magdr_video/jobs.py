@@ -46,7 +46,9 @@ class Watch(Protocol):
 class Work(Protocol):
     """What is done with each clip of a batch. Must be picklable before its first call."""
 
-    command: ClassVar[str]
+    @property
+    def command(self) -> str:
+        """Which command's work it is."""
 
     @property
     def settings(self) -> Settings:
@@ -73,13 +75,38 @@ class _WithModels:
 
 
 @dataclass
-class Defence(_WithModels):
+class Writing(_WithModels):
+    """Work that writes a clip."""
+
+    command: ClassVar[str]
+    encoder: Mapping[str, str] = field(default_factory=dict)
+    """Further options of the encoder."""
+
+    def check(self, job: Job) -> float | None:
+        """Refuse before any model is loaded what would be refused after it; seconds of the clip.
+
+        Raises:
+            MagdrError: unreadable input, HDR that nobody allowed, marks that cannot be given.
+        """
+        from magdr_video.provenance import output_metadata
+        from magdr_video.runs import refuse_hdr
+        from magdr_video.video.reader import probe
+
+        if is_standard(job.source):
+            return None  # it can be read only once, by the run itself
+        clip = probe(job.source)
+        about = self.settings.output
+        refuse_hdr(clip, about.hdr)
+        output_metadata(self.settings.task, about.provenance, clip.metadata)
+        return float(clip.duration) if clip.duration else None
+
+
+@dataclass
+class Defence(Writing):
     """Translates clips, defended as the settings say."""
 
     command: ClassVar[str] = "defend"
     driving: Path | None = None
-    encoder: Mapping[str, str] = field(default_factory=dict)
-    """Further options of the encoder."""
     span: Span = WHOLE
     """The part of each clip that is translated."""
 
@@ -115,23 +142,28 @@ class Defence(_WithModels):
             document["run"]["notes"].append(f"comparison film: {job.film}")
         return document
 
-    def check(self, job: Job) -> float | None:
-        """Refuse before any model is loaded what would be refused after it; seconds of the clip.
 
-        Raises:
-            MagdrError: unreadable input, HDR that nobody allowed, marks that cannot be given.
-        """
-        from magdr_video.provenance import output_metadata
-        from magdr_video.runs import refuse_hdr
-        from magdr_video.video.reader import probe
+@dataclass
+class Protection(Writing):
+    """Perturbs the faces of clips."""
 
-        if is_standard(job.source):
-            return None  # it can be read only once, by the run itself
-        clip = probe(job.source)
-        about = self.settings.output
-        refuse_hdr(clip, about.hdr)
-        output_metadata(self.settings.task, about.provenance, clip.metadata)
-        return float(clip.duration) if clip.duration else None
+    command: ClassVar[str] = "protect"
+
+    def __call__(self, job: Job, watch: Watch) -> Document:
+        """Write `job.source` with perturbed faces to `job.target`, replaced if it exists."""
+        from magdr_video.protection import protect_clip
+
+        assert job.target is not None
+        watch.begin(self.check(job))
+        return protect_clip(
+            job.source,
+            job.target,
+            self.settings,
+            self.models(),
+            options=self.encoder,
+            overwrite=True,
+            tick=watch.tick,
+        )
 
 
 @dataclass

@@ -47,6 +47,27 @@ def output_metadata(task: str, mode: str, source: Mapping[str, str]) -> dict[str
     return {"comment": comment, MARK_KEY: SOURCE_TYPE}
 
 
+def protection_metadata(what: str, mode: str, source: Mapping[str, str]) -> dict[str, str]:
+    """Container tags for a clip whose faces were perturbed and not generated.
+
+    Args:
+        what: the perturbation in words.
+        mode, source: as for `output_metadata`; a mark of generated content found in the source
+            is a tag of its own and stays.
+
+    Raises:
+        PolicyError: signed provenance is required.
+    """
+    generated = output_metadata("", mode, source)
+    if not generated:
+        return {}
+    comment = f"faces perturbed by magdr-video {__version__} ({what}); nothing was generated"
+    earlier = source.get("comment", "")
+    if earlier and earlier != comment:
+        comment = f"{comment}; source comment: {earlier}"
+    return {"comment": comment}
+
+
 def read_marks(metadata: Mapping[str, str]) -> list[str]:
     """Sentences about the marks found in a file's tags."""
     found = []

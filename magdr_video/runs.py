@@ -184,9 +184,9 @@ def crops_of(
             yield batch, crops
 
 
-def default_target(source: Path) -> Path:
-    """`<stem>_defended<ext>` beside the input, in a container that carries exact times."""
-    return source.with_name(f"{source.stem}_defended{target_suffix(source.suffix)}")
+def default_target(source: Path, ending: str = "_defended") -> Path:
+    """`<stem><ending><ext>` beside the input, in a container that carries exact times."""
+    return source.with_name(f"{source.stem}{ending}{target_suffix(source.suffix)}")
 
 
 def refuse_hdr(info: ClipInfo, mode: str) -> None:

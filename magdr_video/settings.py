@@ -129,6 +129,33 @@ class OutputSettings:
     hdr: str = _setting("reject", "PQ and HLG input", choices=("reject", "passthrough"), flag="hdr")
 
 
+ATTACK_NAMES = (
+    "fgsm", "ifgsm", "pgd", "momentum", "cw", "iterated", "joint", "feature", "blur-eot", "lab",
+    "spsa", "uniform", "sign",
+)  # fmt: skip
+"""The attacks that need to know the generator only, by name."""
+
+
+@dataclass(frozen=True)
+class ProtectionSettings:
+    """The perturbation that `protect` adds; lengths are in the paper's units, [-1, 1]."""
+
+    method: str = _setting("pgd", "how the perturbation is made", choices=ATTACK_NAMES)
+    epsilon: float = _setting(0.05, "bound; 0.05 is 6.375/255", low=0.0001, high=1.0)
+    steps: int = _setting(0, "gradient steps; 0 takes the method's own number", low=0, high=10000)
+    step_size: float = _setting(0.0, "length of a step; 0 takes the method's own", low=0.0)
+    restarts: int = _setting(1, "starts, of which each face keeps the best", low=1, high=1000)
+    mode: str = _setting(
+        "frame",
+        "made frame by frame, shared by a track's frames, or carried along its motion",
+        choices=("frame", "shared", "carried"),
+    )
+    lossless: bool = _setting(True, "write without loss; false encodes as output.* say")
+    later_crf: str = _setting(
+        "23", "lossless only: H.264 qualities to measure the survival of, such as 18,23,28"
+    )
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """How the run itself behaves."""
@@ -153,6 +180,7 @@ class Settings:
     detection: DetectionSettings = field(default_factory=DetectionSettings)
     reconstruction: ReconstructionSettings = field(default_factory=ReconstructionSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
+    protection: ProtectionSettings = field(default_factory=ProtectionSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
 

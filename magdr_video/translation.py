@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from magdr_video.errors import SettingsError
-from magdr_video.models.conditions import condition_for_edit, condition_for_expression
+from magdr_video.models.conditions import (
+    ACTION_UNITS,
+    ATTRIBUTES,
+    EXPRESSIONS,
+    condition_for_edit,
+    condition_for_expression,
+)
 from magdr_video.models.record import ModelRecord
 from magdr_video.models.trunk import blend_by_attention, from_model_range, to_model_range
 from magdr_video.models.zoo import find, list_models, load
@@ -172,6 +178,20 @@ def condition_values(
     if not expression:
         raise SettingsError("reenact needs an expression", hint="such as happy or AU12=0.8")
     return condition_for_expression(expression, strength=strength, units=record.conditions)
+
+
+def condition_set(record: ModelRecord, asked: Sequence[float]) -> tuple[tuple[float, ...], ...]:
+    """What an attack on several conditions covers, (L, C): what was asked, then all other kinds.
+
+    The other kinds are the attributes one by one for `edit` and the named expressions for
+    `reenact`; generators whose conditions have no such names are attacked under the one asked.
+    """
+    known: list[tuple[float, ...]] = [tuple(asked)]
+    if record.task == "edit" and set(record.conditions) <= set(ATTRIBUTES):
+        known += [condition_for_edit(n, attributes=record.conditions) for n in record.conditions]
+    if record.task == "reenact" and set(record.conditions) <= set(ACTION_UNITS):
+        known += [condition_for_expression(n, units=record.conditions) for n in EXPRESSIONS]
+    return tuple(dict.fromkeys(known))
 
 
 def for_direction(record: ModelRecord, direction: str) -> ModelRecord:

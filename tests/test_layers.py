@@ -22,7 +22,7 @@ LEVELS = (
     ("attacks", "pipeline"),
     ("stages", "driving", "loading"),
     ("staging",),
-    ("runs",),
+    ("runs", "survival", "encoding"),
     ("protection", "baselines", "archive", "comparison"),
     ("jobs",),
     ("workers",),

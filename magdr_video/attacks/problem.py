@@ -40,8 +40,8 @@ class Problem:
     """(F, C); or (L, F, C) for the methods that iterate or join conditions, of which the others
     take the first."""
     target: Tensor | None = None
-    """(F, 3, S, S) in [0, 1]: move the translation toward it (eq. 2) instead of away from that
-    of the clean images (eq. 1). For `replace` the paper takes the images themselves."""
+    """As the translations, (F, 3, S, S) in [0, 1]: move the translation toward it (eq. 2), instead
+    of away from that of the clean images (eq. 1). For `replace` the paper takes the images."""
     first: int = 0
     """Number of the first face: face i draws its random numbers from (seed, first + i), so that
     its result does not depend on the batch it comes in."""
@@ -55,10 +55,8 @@ class Problem:
                 f"condition has shape {tuple(self.condition.shape)}, expected ({faces}, C) "
                 f"or (L, {faces}, C)"
             )
-        if self.target is not None and self.target.shape != self.images.shape:
-            raise ValueError(
-                f"target has shape {tuple(self.target.shape)}, images {tuple(self.images.shape)}"
-            )
+        if self.target is not None and len(self.target) != faces:
+            raise ValueError(f"target holds {len(self.target)} faces, images {faces}")
 
     @property
     def conditions(self) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from magdr_video.command import benchmark, clips, demo, info, models, train
+from magdr_video.command import benchmark, clips, demo, info, models, protect, train
 from magdr_video.errors import ClosedPipe, Interrupted, MagdrError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("defend")(clips.defend)
 app.command("detect")(clips.detect)
+app.command("protect")(protect.protect)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
 app.command("train", context_settings=train.PASS_ON)(train.train)

@@ -110,7 +110,7 @@ def defend(
     report: Path | None = REPORT,
 ) -> None:
     """Detect and undo perturbations, translate the faces, write the clip."""
-    _check_mode(progress_mode)
+    check_mode(progress_mode)
     overwriting = Overwriting(yes, no)
     if compare is not None and undefended:
         raise UsageError("--compare shows the defence, --undefended has none", hint="drop one")
@@ -157,13 +157,13 @@ def defend(
     work = Defence(
         settings,
         driving=driving,
-        encoder=dict(_pair(text) for text in options),
+        encoder=dict(pair(text) for text in options),
         span=parse_span(start, end),
     )
     if dry_run:
-        batch = _run(entries, DryRun(work), "none", quiet, fail_fast, lambda _: [])
+        batch = run_entries(entries, DryRun(work), "none", quiet, fail_fast, lambda _: [])
     else:
-        batch = _run(entries, work, progress_mode, quiet, fail_fast, result_lines, done)
+        batch = run_entries(entries, work, progress_mode, quiet, fail_fast, result_lines, done)
         emit(batch, "defend", many=many, as_json=as_json, report=report)
     if batch.ending is not None:
         raise batch.ending
@@ -195,7 +195,7 @@ def detect(
     report: Path | None = REPORT,
 ) -> None:
     """Judge whether a clip's faces carry a perturbation; writes no video."""
-    _check_mode(progress_mode)
+    check_mode(progress_mode)
     flags = {"faces.which": face, "run.device": device, "run.jobs": jobs}
     resolved = resolve(
         task=task, preset=preset_file, overrides=overrides, flags=flags, around=surroundings()
@@ -213,7 +213,7 @@ def detect(
                 hint="name an existing directory",
             )
     work = Judgement(settings, sample)
-    batch = _run(entries, work, progress_mode, quiet, fail_fast, lambda _: [])
+    batch = run_entries(entries, work, progress_mode, quiet, fail_fast, lambda _: [])
     for document in batch.done:
         if not as_json:
             show_verdicts(document)
@@ -230,7 +230,7 @@ def _plot_of(document: Document, plot: Path) -> Path:
     return plot / f"{Path(document['input']).stem}.png" if plot.is_dir() else plot
 
 
-def _run(
+def run_entries(
     entries: list[Entry],
     work: Work,
     progress_mode: str,
@@ -239,6 +239,8 @@ def _run(
     result: Callable[[Document], list[str]],
     archive: Archive | None = None,
 ) -> Batch:
+    """Work on the inputs under the progress that was asked for."""
+
     def done(job: Job) -> None:
         if archive is not None and job.target is not None and not is_standard(job.source):
             archive.add(job.source, job.target)
@@ -256,7 +258,8 @@ def _run(
         )
 
 
-def _check_mode(mode: str) -> None:
+def check_mode(mode: str) -> None:
+    """Refuse a progress that does not exist."""
     if mode not in MODES:
         raise UsageError(f"--progress '{mode}' is not allowed", hint=nearest(mode, MODES))
 
@@ -278,7 +281,8 @@ def _check_pipes(
         )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """An encoder option, key=value."""
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise SettingsError(f"-e '{text}' has no '='", hint="write -e key=value")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from magdr_video.jobs import Defence, Document, Job, Watch
+from magdr_video.jobs import Document, Job, Watch, Writing
 from magdr_video.progress import print_table, say
 from magdr_video.settings import Resolved, Settings, declared, flatten
 
@@ -24,8 +24,12 @@ def show_settings(resolved: Resolved) -> None:
 class DryRun:
     """Shows what would be done with a clip, and ends as the work itself would, as far as known."""
 
-    command: ClassVar[str] = "defend"
-    work: Defence
+    work: Writing
+
+    @property
+    def command(self) -> str:
+        """Of the work."""
+        return self.work.command
 
     @property
     def settings(self) -> Settings:

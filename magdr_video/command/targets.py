@@ -53,6 +53,7 @@ def plan(
     archive: Archive | None = None,
     compare: Path | None = None,
     dry: bool = False,
+    ending: str = "_defended",
 ) -> list[Entry]:
     """One entry for each input: to be worked on, skipped, or refused.
 
@@ -67,6 +68,7 @@ def plan(
         archive: clips that are done.
         compare: where the comparison film goes, a directory for several inputs.
         dry: make no folder.
+        ending: added to the name of an input where -o names none.
 
     Raises:
         UsageError: several inputs and one output file, or two inputs with one target.
@@ -77,7 +79,7 @@ def plan(
                 f"{len(sources)} inputs cannot all become {place}",
                 hint=f"name a directory with {flag}",
             )
-    targets = [target_of(source, output, many) for source in sources]
+    targets = [target_of(source, output, many, ending) for source in sources]
     films = [film_of(source, compare, many) for source in sources]
     _refuse_shared(sources, [*targets, *(film for film in films if film is not None)])
     return [
@@ -86,17 +88,17 @@ def plan(
     ]
 
 
-def target_of(source: Source, output: Path | None, many: bool) -> Path:
+def target_of(source: Source, output: Path | None, many: bool, ending: str = "_defended") -> Path:
     """Where the result of an input goes: beside it, into a directory, or to the file named."""
     from magdr_video.runs import default_target
 
     if output is None and is_standard(source.path):
         raise UsageError("standard input has no name to give the output", hint="name it with -o")
     if output is None:
-        return default_target(source.path)
+        return default_target(source.path, ending)
     if many or output.is_dir():
         name = "stdin.mp4" if is_standard(source.path) else source.path.name
-        return output / source.below / default_target(Path(name)).name
+        return output / source.below / default_target(Path(name), ending).name
     return output
 
 

@@ -276,5 +276,5 @@ def test_shapes_that_disagree_are_refused() -> None:
     images = pictures(2, 16)
     with pytest.raises(ValueError, match="condition has shape"):
         Problem(GENERATE, images, torch.zeros(3, 1))
-    with pytest.raises(ValueError, match="target has shape"):
+    with pytest.raises(ValueError, match="target holds 1"):
         Problem(GENERATE, images, torch.zeros(2, 1), target=images[:1])
