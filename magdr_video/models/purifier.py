@@ -5,7 +5,9 @@ phases of a pixel-fine perturbation are four channels, so that nothing is lost a
 is saved. It begins as a guided filter (He et al., ECCV 2010), the best single filter on sign-like
 noise (METHOD 6.6), and learns where that is wrong: a weight for what the filter takes out, and what
 to take out beside it. A gate read from the whole picture scales the residual: local evidence alone
-cannot tell an attack from camera noise, and clean faces must come out as they went in.
+cannot tell an attack from camera noise, and clean faces must come out as they went in. Beside the
+deep features the gate reads what tells kinds of noise apart: how strong it is, how flat its
+distribution, how even over the picture, how alike in neighbouring pixels and in the channels.
 """
 
 from __future__ import annotations
@@ -44,6 +46,42 @@ def guided_residual(faces: Tensor) -> Tensor:
     return faces - _box(slope) * faces - _box(mean - slope * mean)
 
 
+STATISTICS = 10
+
+
+def noise_statistics(noise: Tensor) -> Tensor:
+    """What tells kinds of noise apart, (F, 10), each about 1 in size.
+
+    Logarithm of the strength; mean magnitude over root mean square (1 for signs, 0.8 for a normal
+    distribution, less for edges); the same of local strengths; correlations with neighbours at
+    five offsets; correlations between the channels.
+
+    Args:
+        noise: high-pass pictures (F, 3, H, W) in [-1, 1].
+    """
+    power = noise.square().mean(dim=(1, 2, 3)) + 1e-7
+    root = power.sqrt()
+    local = (_box(noise.square()).mean(dim=1) + 1e-9).sqrt()
+    shifts = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
+    height, width = noise.shape[-2:]
+    alike = [
+        (noise[..., y:, x:] * noise[..., : height - y, : width - x]).mean(dim=(1, 2, 3)) / power
+        for y, x in shifts
+    ]
+    red, green, blue = noise.unbind(dim=1)
+    channels = [(one * green).mean(dim=(1, 2)) / power for one in (red, blue)]
+    return torch.stack(
+        [
+            root.log() + 4,
+            noise.abs().mean(dim=(1, 2, 3)) / root,
+            local.mean(dim=(1, 2)) / root,
+            *alike,
+            *channels,
+        ],
+        dim=1,
+    )
+
+
 class Block(nn.Module):
     """x + conv(relu(conv(x))), as in EDSR (Lim et al. 2017): no normalisation, any size."""
 
@@ -79,12 +117,30 @@ class Purifier(nn.Module):
         self.merge = Block(width)
         self.leave = nn.Conv2d(width, 24, 3, padding=1)
         self.gate = nn.Sequential(
-            nn.Linear(4 * width, 2 * width), nn.ReLU(inplace=True), nn.Linear(2 * width, 1)
+            nn.Linear(4 * width + STATISTICS, 2 * width),
+            nn.ReLU(inplace=True),
+            nn.Linear(2 * width, 1),
         )
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         with torch.no_grad():
             self.leave.bias.zero_()[12:] = TRUST
+
+    def features(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the last layers read of faces (F, 3, H, W), H and W multiples of 4.
+
+        Returns:
+            Maps (F, C, H/2, W/2) for `leave`, facts (F, 4 C + 10) for `gate`, and what the guided
+            filter takes out, (F, 3, H, W).
+        """
+        fine = self.fine(F.relu(self.enter(F.pixel_unshuffle(faces, 2))))
+        deep = self.deep(F.relu(self.down(fine)))
+        merged = self.merge(fine + F.pixel_shuffle(self.up(deep), 2))
+        filtered = guided_residual(faces)
+        # The mean tells of all of it, the spread of what is local; both are free of the size.
+        spread = (deep.var(dim=(2, 3), correction=0) + 1e-6).sqrt()
+        facts = torch.cat([deep.mean(dim=(2, 3)), spread, noise_statistics(filtered)], dim=1)
+        return merged, facts, filtered
 
     def parts(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """The ungated residual (F, 3, H, W) and the logit of the gate (F,)."""
@@ -92,15 +148,10 @@ class Purifier(nn.Module):
         # Reflection may not reach beyond the picture, which a side of 1 or 2 would ask for.
         pad = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
         mode = "reflect" if min(height, width) >= MULTIPLE else "replicate"
-        whole = F.pad(faces, pad, mode=mode) if any(pad) else faces
-        fine = self.fine(F.relu(self.enter(F.pixel_unshuffle(whole, 2))))
-        deep = self.deep(F.relu(self.down(fine)))
-        # The mean tells of all of it, the spread of what is local; both are free of the size.
-        about = torch.cat([deep.mean(dim=(2, 3)), deep.std(dim=(2, 3), correction=0)], dim=1)
-        merged = self.merge(fine + F.pixel_shuffle(self.up(deep), 2))
+        merged, facts, filtered = self.features(F.pad(faces, pad, mode=mode) if any(pad) else faces)
         extra, weight = F.pixel_shuffle(self.leave(merged), 2).chunk(2, dim=1)
-        residual = extra + torch.sigmoid(weight) * guided_residual(whole)
-        return residual[..., :height, :width], self.gate(about).squeeze(1)
+        residual = extra + torch.sigmoid(weight) * filtered
+        return residual[..., :height, :width], self.gate(facts).squeeze(1)
 
     def forward(self, faces: Tensor) -> Tensor:
         """The perturbation (F, 3, H, W) of faces (F, 3, H, W) in [-1, 1]; subtract to purify."""

@@ -4,11 +4,17 @@ Perturbations made frame by frame are nearly uncorrelated between neighbours, so
 the motion removes them and keeps the picture (METHOD 12); no image method can do that. Aligned
 crops move little, dense optical flow takes out the rest, and pixels that do not match after the
 warp (occlusions, open mouths) are left out.
+
+The flow is DIS (Kroeger et al., ECCV 2016; OpenCV). On an attacked clip it
+aligns as well as Farneback's (four frames apart 38.4 dB against 37.9) at 1.7 ms a pair instead of
+4.2, and better on grey as it is than on blurred grey. Flows of successive frames, each computed
+once and chained over the window, would take a quarter of the time at nine frames, and cost 0.2 to
+1.1 dB of alignment four frames apart: not worth it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -17,25 +23,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-MISMATCH = 0.06
-"""Largest difference of a lightly blurred channel at which a neighbour's pixel counts for 1/e."""
+MISMATCH = 0.1
+"""Largest difference of a lightly blurred channel at which a neighbour's pixel counts for 1/e.
+
+Five clips protected against the edit generator, nine frames, PSNR(O) of the middle one: 36.0 dB at
+0.06, 36.4 at 0.09, 36.5 at 0.12. Small faces that move want less (40.4 at 0.06, 36.6 at 0.12),
+still ones more. Weights that follow the median difference gave 32.4 to 35.3, those of patches, as
+in non-local means, 30.6 to 33.5: they take the centre's own perturbation for the picture.
+"""
+
+SOFTNESS = 1.5
+"""Sigma in pixels of that blur: it takes out perturbations, which are not what must match."""
+
+FINEST = 1
+"""Scale at which the flow is solved: half the side. At full size it takes six times as long."""
 
 Image = NDArray[Any]
+Flow = Callable[[Image, Image], Image]
 
 
-def _grey(crop: Tensor) -> Image:
-    level = (crop.mean(dim=0).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    return np.asarray(cv2.GaussianBlur(level, (0, 0), 1.5))
-
-
-def _flow(target: Image, source: Image) -> Image:
-    """Backward flow (S, S, 2): target(x) = source(x + flow(x)), in crop pixels (Farneback)."""
+def _flow() -> Flow:
+    """(target, source), grey (S, S) uint8, to flow (S, S, 2): target(x) = source(x + flow(x))."""
+    dense = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_FAST)
+    dense.setFinestScale(FINEST)
     start: Any = None
-    return np.asarray(cv2.calcOpticalFlowFarneback(target, source, start, 0.5, 3, 15, 3, 5, 1.1, 0))
+    return lambda target, source: np.asarray(dense.calc(target, source, start))
+
+
+def _planes(crop: Tensor) -> Image:
+    return np.ascontiguousarray(crop.detach().cpu().permute(1, 2, 0).numpy(), np.float32)
+
+
+def _grey(picture: Image) -> Image:
+    return np.asarray((picture.mean(axis=2).clip(0, 1) * 255).round().astype(np.uint8))
 
 
 def _soft(picture: Image) -> Image:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.5))
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFTNESS))
 
 
 def _warp(image: Image, flow: Image) -> Image:
@@ -44,8 +68,18 @@ def _warp(image: Image, flow: Image) -> Image:
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
+def _agreement(one: Image, other: Image) -> Image:
+    """Weights (S, S, 1) in [0, 1] of the pixels of `other`; both are blurred."""
+    # In colour: what covers a face may be just as bright.
+    apart = np.abs(one - other).max(axis=2, keepdims=True)
+    return np.asarray(np.exp(-((apart / MISMATCH) ** 2)), np.float32)
+
+
 def average_along_motion(crops: Sequence[Tensor], centre: int) -> Tensor:
     """Average neighbours into the crop at `centre`.
+
+    Each neighbour is aligned to the centre by its own flow; no pair of frames is needed twice
+    while a window slides over a track.
 
     Args:
         crops: consecutive aligned crops (3, S, S) of one track and one shot, in [0, 1].
@@ -54,20 +88,15 @@ def average_along_motion(crops: Sequence[Tensor], centre: int) -> Tensor:
     Returns:
         The averaged crop (3, S, S), on the crop's device.
     """
-    target = crops[centre]
-    grey = _grey(target)
-    own = target.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32)
-    soft, total = _soft(own), own
-    weights = np.ones((*grey.shape, 1), np.float32)
+    own = _planes(crops[centre])
+    grey, soft, flow = _grey(own), _soft(own), _flow()
+    total, weights = own, np.ones((*grey.shape, 1), np.float32)
     for index, crop in enumerate(crops):
         if index == centre:
             continue
-        flow = _flow(grey, _grey(crop))
-        picture = crop.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32)
-        # In colour: what covers a face may be just as bright.
-        apart = np.abs(_warp(_soft(picture), flow) - soft).max(axis=2, keepdims=True)
-        weight = np.exp(-((apart / MISMATCH) ** 2)).astype(np.float32)
-        total = total + weight * _warp(picture, flow)
-        weights = weights + weight
+        picture = _planes(crop)
+        moved = _warp(picture, flow(grey, _grey(picture)))
+        weight = _agreement(soft, _soft(moved))
+        total, weights = total + weight * moved, weights + weight
     mean = np.ascontiguousarray((total / weights).transpose(2, 0, 1))
-    return torch.from_numpy(mean).to(target)
+    return torch.from_numpy(mean).to(crops[centre])

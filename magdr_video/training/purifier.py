@@ -56,8 +56,8 @@ class PurifierRecipe:
     output_faces: int = 3
     """Attacked faces a step that go through the generator."""
     output_weight: float = 1.0
-    gate_weight: float = 0.1
-    clean_weight: float = 2.0
+    gate_weight: float = 0.3
+    clean_weight: float = 1.0
     pieces: int = 18
     """Pieces of attacked faces; the generators take turns."""
     grow_every: int = 40
@@ -84,16 +84,15 @@ def image_loss(
     given, wanted = to_model_range(views.given), to_model_range(views.wanted)
     residual, logit = net.parts(given)
     purified = given - residual * torch.sigmoid(logit)[:, None, None, None]
-    each = charbonnier(purified - wanted)
     attacked, clean = views.attacked > 0, views.attacked == 0
+    # Of attacked faces without the gate: while it still guesses, it would hold the residual back.
+    left = charbonnier(given - residual - wanted)[attacked].mean()
+    kept = charbonnier(purified - wanted)[clean].mean()
     gate = F.binary_cross_entropy_with_logits(logit, views.attacked)
-    loss = each[attacked].mean() + clean_weight * each[clean].mean() + gate_weight * gate
+    loss = left + clean_weight * kept + gate_weight * gate
     before = charbonnier(given - wanted)[attacked].mean()
-    parts = {
-        "left": each[attacked].mean() / before.clamp(min=1e-6),
-        "clean": each[clean].mean(),
-        "gate": gate,
-    }
+    right = ((logit > 0).float() == views.attacked).float().mean()
+    parts = {"left": left / before.clamp(min=1e-6), "clean": kept, "gate": gate, "right": right}
     return purified, loss, parts
 
 
@@ -236,7 +235,7 @@ def train(recipe: PurifierRecipe, *, data: Path, out: Path, pool_only: bool = Fa
         fill(pool, recipe.pieces, _say)
         return
     training = PurifierTraining(recipe, pool, held_out)
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, report=_say)
+    fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, save_every=200, report=_say)
     export(training.average, recipe, out / f"{NAME}.safetensors")
 
 

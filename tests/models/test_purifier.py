@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from magdr_video.models import zoo
-from magdr_video.models.purifier import Purifier
+from magdr_video.models.purifier import STATISTICS, Purifier, noise_statistics
 
 
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (3, 5)])
@@ -54,3 +54,26 @@ def test_saved_weights_are_known_by_their_tensors_and_load_as_they_were(tmp_path
     assert record.parameters == sum(p.numel() for p in net.parameters())
     faces = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(zoo.load(record)(faces), net(faces))
+
+
+def test_the_statistics_tell_signs_from_grain_and_grey_from_colour() -> None:
+    draw = torch.Generator().manual_seed(0)
+    grain = torch.randn(2, 3, 64, 64, generator=draw) * 0.05
+    grain[1] = grain[1, :1]
+    signs = torch.randn(1, 3, 64, 64, generator=draw).sign() * 0.05
+    found = noise_statistics(torch.cat([grain, signs]))
+    assert found.shape == (3, STATISTICS)
+    strength, flatness, alike = found[:, 0], found[:, 1], found[:, -2:]
+    torch.testing.assert_close(strength, torch.full((3,), np.log(0.05) + 4), atol=0.02, rtol=0)
+    expected = torch.tensor([(2 / np.pi) ** 0.5, (2 / np.pi) ** 0.5, 1.0])
+    torch.testing.assert_close(flatness, expected, atol=0.01, rtol=0)
+    assert alike[0].abs().max() < 0.05
+    torch.testing.assert_close(alike[1], torch.ones(2), atol=1e-3, rtol=0)
+
+
+def test_neighbours_that_are_alike_show_in_the_statistics() -> None:
+    rows = torch.randn(1, 3, 64, 1, generator=torch.manual_seed(0)).expand(1, 3, 64, 64)
+    found = noise_statistics(rows)[0, 3:8]
+    across, down = found[[0, 3]], found[[1, 4]]
+    torch.testing.assert_close(across, torch.ones(2), atol=0.05, rtol=0)
+    assert down.abs().max() < 0.3

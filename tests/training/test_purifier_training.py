@@ -1,0 +1,223 @@
+"""The purifier's training on a toy generator: pool, views, losses, and going on after a stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from magdr_video.models.conditions import ACTION_UNITS, ATTRIBUTES
+from magdr_video.models.purifier import Purifier
+from magdr_video.training.faces_data import OmiFaces
+from magdr_video.training.loop import fit
+from magdr_video.training.purifier import (
+    PurifierRecipe,
+    PurifierTraining,
+    charbonnier,
+    output_loss,
+)
+from magdr_video.training.purifier_pool import Piece, Pool, draw_conditions, to_bytes
+from magdr_video.training.purifier_settling import FLOOR, fit_gate, solve_output
+from magdr_video.training.purifier_views import Views, draw_views
+from tests.toys import ToyGenerator, pictures
+
+CONDITIONS = {"edit": ATTRIBUTES, "reenact": ACTION_UNITS, "replace": ()}
+
+
+@dataclass
+class ToyTranslator:
+    """A toy generator with the facts that the training asks for."""
+
+    task: str = "edit"
+
+    def __post_init__(self) -> None:
+        self.record = SimpleNamespace(
+            task=self.task, conditions=CONDITIONS[self.task], sha256="0123456789abcdef"
+        )
+        self._toy = ToyGenerator()
+
+    def translate(self, faces: Tensor, condition: Tensor) -> Tensor:
+        level = condition.mean(dim=1, keepdim=True) if condition.shape[1] else faces[:, 0, :1, 0]
+        return self._toy(faces, level)
+
+
+def toy_piece(size: int = 32) -> Piece:
+    """Four faces with a sign pattern of 6 levels; the filmed ones are two levels brighter."""
+    clean = to_bytes(pictures(4, size) * 0.8 + 0.1)
+    signs = torch.randint(0, 2, clean.shape, generator=torch.manual_seed(3)) * 12 - 6
+    attacked = (clean.int() + signs).byte()
+    return Piece(clean, attacked, clean + 2, attacked + 2, torch.rand(4, 5))
+
+
+class ToyPool:
+    """One piece for every number."""
+
+    translators = (ToyTranslator(),)
+
+    def piece(self, number: int) -> Piece:
+        return toy_piece()
+
+    def translator(self, number: int) -> ToyTranslator:
+        return self.translators[0]
+
+
+RECIPE = PurifierRecipe(
+    size=32, window=16, width=4, blocks=1, batch=5, steps=4, output_from=2, output_faces=2
+)
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> OmiFaces:
+    folder = tmp_path / "data" / "omi" / "images"
+    folder.mkdir(parents=True)
+    for number, face in enumerate(to_bytes(pictures(4, 256)).permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(face).save(folder / f"{number}.jpg")
+    return OmiFaces(tmp_path / "data")
+
+
+@pytest.fixture
+def pool(tmp_path: Path, faces: OmiFaces) -> Pool:
+    translators = [ToyTranslator(task) for task in CONDITIONS]
+    return Pool(tmp_path / "pool", translators, faces, faces.photos, size=32, count=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 6, 12])
+def test_a_piece_holds_bounded_attacks_that_break_the_translation(pool: Pool, number: int) -> None:
+    piece = pool.piece(number)
+    translator = pool.translator(number)
+    clean, attacked = piece.clean.float() / 255, piece.attacked.float() / 255
+    apart = (attacked - clean).abs().flatten(1).max(dim=1).values
+    assert (apart <= 0.05 + 1e-6).all(), "0.1 in [-1, 1] is the largest epsilon"
+    assert (apart > 0).all()
+    noise = (attacked - clean).flatten(1)[:, torch.randperm(3 * 32 * 32)].reshape(clean.shape)
+    reached, by_chance = (
+        (translator.translate(x, piece.condition) - translator.translate(clean, piece.condition))
+        .square()
+        .mean()
+        for x in (attacked, (clean + noise).clamp(0, 1))
+    )
+    nullified = translator.record.task == "replace" and number < 3
+    assert nullified or reached > by_chance
+    assert piece.clean_filmed.shape == piece.clean.shape
+    assert not torch.equal(piece.clean_filmed, piece.clean)
+
+
+def test_a_piece_is_made_once_and_alike_again(pool: Pool, tmp_path: Path) -> None:
+    first = pool.piece(1)
+    assert pool.path(1).name == "00001-0123456789ab.pt"
+    made = pool.path(1).stat().st_mtime_ns
+    again, other = pool.piece(1), replace(pool, folder=tmp_path / "other").piece(1)
+    assert pool.path(1).stat().st_mtime_ns == made
+    for name, value in vars(first).items():
+        assert torch.equal(getattr(again, name), value)
+        assert torch.equal(getattr(other, name), value), name
+    assert not torch.equal(pool.piece(4).clean, first.clean)
+
+
+@pytest.mark.parametrize("task", CONDITIONS)
+def test_conditions_are_those_that_users_can_ask_for(task: str) -> None:
+    drawn = draw_conditions(ToyTranslator(task), 6, np.random.default_rng(0))  # type: ignore[arg-type]
+    assert drawn.shape == (6, len(CONDITIONS[task]))
+    if task == "edit":
+        assert (drawn[:, :3].sum(dim=1) == 1).all(), "one hair colour each"
+        assert set(drawn[:, 3:].flatten().tolist()) <= {0.0, 0.5, 1.0}
+
+
+def test_views_are_windows_of_pairs_and_clean_ones_are_to_stay_as_they_are() -> None:
+    views = draw_views(toy_piece(), 10, 16, np.random.default_rng(1))
+    assert views.given.shape == views.wanted.shape == (10, 3, 16, 16)
+    assert views.attacked.tolist() == [1.0] * 6 + [0.0] * 4
+    apart = (views.given - views.wanted).abs().flatten(1).mean(dim=1)
+    assert (apart[6:] == 0).all()
+    # Half to 1.6 times 6 levels, less what a JPEG takes of it; windows that did not match would
+    # differ by the picture.
+    assert (apart[:6] > 1 / 255).all() and (apart[:6] < 11 / 255).all()
+    assert views.given.min() >= 0 and views.given.max() <= 1
+
+
+def test_the_image_loss_is_a_square_for_small_errors_and_a_line_for_large_ones() -> None:
+    error = torch.tensor([0.0, 0.0005, 5.0])[:, None]
+    got = charbonnier(error)
+    torch.testing.assert_close(got, torch.tensor([0.0, 0.5 * 0.01**2, 100.0]), rtol=0.02, atol=1e-7)
+
+
+def test_the_output_loss_is_zero_for_the_clean_face_and_reaches_the_purified_one() -> None:
+    translator, condition = ToyTranslator(), torch.zeros(2, 5)
+    clean = pictures(2)
+    assert float(output_loss(translator, clean * 2 - 1, clean, condition)) < 1e-5  # type: ignore[arg-type]
+    purified = (clean * 2 - 1 + 0.05).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(
+        output_loss(translator, purified, clean, condition),  # type: ignore[arg-type]
+        purified,
+    )
+    assert gradient.abs().sum() > 0
+
+
+def trained(folder: Path, steps: int) -> PurifierTraining:
+    training = PurifierTraining(replace(RECIPE), ToyPool(), ToyPool())  # type: ignore[arg-type]
+    fit(training, steps=steps, batch=5, folder=folder, report_every=100)
+    return training
+
+
+def test_a_training_that_stopped_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    straight = trained(tmp_path / "straight", 4)
+    trained(tmp_path / "stopped", 2)
+    resumed = trained(tmp_path / "stopped", 4)
+    for name in ("net", "average"):
+        for one, other in zip(
+            straight.state()[name].values(), resumed.state()[name].values(), strict=True
+        ):
+            assert torch.equal(one, other)
+
+
+def test_training_learns_to_take_out_a_sign_pattern(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, width=8, steps=70, output_from=1000, rate=1e-2)
+    training = PurifierTraining(recipe, ToyPool(), ToyPool())  # type: ignore[arg-type]
+    losses = [training.step(index) for index in range(70)]
+    assert np.mean([loss["left"] for loss in losses[-20:]]) < 0.8 * losses[0]["left"]
+
+
+def test_the_last_layers_are_solved_so_that_no_gradient_step_betters_them() -> None:
+    torch.manual_seed(0)
+    net = Purifier(width=4, blocks=1)
+    batches = [draw_views(toy_piece(), 10, 16, np.random.default_rng(n)) for n in range(6)]
+    before, shared = weighted_error(net, batches), net.leave.weight[12:].clone()
+    solve_output(net, batches)
+    after = weighted_error(net, batches)
+    assert after < 0.9 * before
+    (slope,) = torch.autograd.grad(after, net.leave.weight)
+    assert slope[:12].abs().max() < 1e-2 * after
+    assert torch.equal(net.leave.weight[12:], shared)
+
+
+def weighted_error(net: Purifier, batches: list[Views]) -> Tensor:
+    """What `solve_output` makes small: squares of what is left, by each face's strength."""
+    total = torch.zeros(())
+    for views in batches:
+        given, wanted = (x[views.attacked > 0] * 2 - 1 for x in (views.given, views.wanted))
+        strength = (given - wanted).square().mean(dim=(1, 2, 3)).sqrt() + FLOOR
+        left = (given - net.parts(given)[0] - wanted) / strength[:, None, None, None]
+        total = total + left.square().mean()
+    return total / len(batches)
+
+
+def test_the_gate_is_fitted_and_reads_the_facts_as_they_are() -> None:
+    torch.manual_seed(0)
+    net = Purifier(width=4, blocks=1)
+    batches = [draw_views(toy_piece(), 10, 32, np.random.default_rng(n)) for n in range(4)]
+    claimed = fit_gate(net, batches)
+    with torch.no_grad():
+        right = [((net.parts(v.given * 2 - 1)[1] > 0) == (v.attacked > 0)) for v in batches]
+    assert float(torch.cat(right).float().mean()) == pytest.approx(claimed, abs=0.03)
+    assert claimed > 0.9
+
+
+def test_the_sheet_shows_four_rows_of_held_out_faces() -> None:
+    training = PurifierTraining(RECIPE, ToyPool(), ToyPool())  # type: ignore[arg-type]
+    assert training.sheet().shape == (4 * 32, 4 * 32, 3)
