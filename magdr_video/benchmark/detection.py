@@ -106,6 +106,7 @@ def _fitted_cell(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]
 
     key = {
         "detector": name,
+        "share": scene.plan.baseline_share,
         "kinds": {kind: _key(scene, kind) for kind in kinds},
         "fitting": scene.fitting_cell().address,
         "source": source_hash(("baselines",)),

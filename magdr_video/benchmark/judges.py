@@ -72,7 +72,8 @@ def baseline_detector(name: str) -> Callable[[Scene], Callable[[Seen], tuple[Ten
 
     def fitted(scene: Scene) -> Callable[[Seen], tuple[Tensor, Tensor]]:
         cache = scene.plan.out / "baselines"
-        held = prepare_detector(name, scene.subject.translator, scene.material, cache)
+        translator, share = scene.subject.translator, scene.plan.baseline_share
+        held = prepare_detector(name, translator, scene.material, cache, share=share)
 
         def score(seen: Seen) -> Tensor:
             return held.score(seen.crops, seen.condition, seen.draft).float()

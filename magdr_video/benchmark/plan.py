@@ -50,6 +50,8 @@ class Plan:
     """Adam steps of the chroma-only attack; METHOD 7 has 100."""
     adaptive_faces: int = 3
     """Faces given to attackers who know the defence."""
+    baseline_share: float = 0.25
+    """Share of their training steps that baselines get; 1 is their recipe, and takes an hour."""
     search_budget: int = 60
     """Generator passes a search may spend on one face."""
     clip_frames: int = 17
@@ -66,6 +68,8 @@ class Plan:
         for name in ("faces", "slow_faces", "side_faces", "fitting_faces", "validation_faces"):
             if getattr(self, name) < 2:
                 raise SettingsError(f"{name} = {getattr(self, name)} is out of range", hint=">= 2")
+        if not 0 < self.baseline_share <= 1:
+            raise SettingsError(f"baseline_share = {self.baseline_share} must lie in 0 .. 1")
         if not 0 < self.epsilon <= 1:
             raise SettingsError(f"epsilon = {self.epsilon} must lie in 0 .. 1")
 
@@ -112,6 +116,7 @@ def quick(plan: Plan) -> Plan:
         picture_faces=8,
         cw_steps=4,
         lab_steps=4,
+        baseline_share=0.01,
         search_budget=30,
         quick=True,
     )

@@ -232,15 +232,20 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         @lru_cache(maxsize=1)
         def prepared() -> ReconstructorBaseline:
             held = scene.material if name in learning else None
-            return prepare_reconstructor(name, translator, held, scene.plan.out / "baselines")
+            cache, share = scene.plan.out / "baselines", scene.plan.baseline_share
+            return prepare_reconstructor(name, translator, held, cache, share=share)
 
         def translate(seen: Seen) -> Tensor:
             with torch.no_grad():
                 return prepared().translate(seen.subject.generate, seen.crops, seen.condition)
 
-        about = {"baseline": dict(built[name].parameters), "paper": built[name].paper}
+        about: dict[str, Any] = {
+            "baseline": dict(built[name].parameters),
+            "paper": built[name].paper,
+        }
         if name in learning:
-            about |= {"fitted on": scene.fitting_cell().address}
+            share = scene.plan.baseline_share
+            about |= {"fitted on": scene.fitting_cell().address, "share": share}
         work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
         passes = float(built[name].parameters.get("draws", 1))
         slow = passes > MANY_DRAWS

@@ -143,9 +143,15 @@ def _sample(held: Document) -> str:
     plan = held["plan"]
     attacks = {(t["attack"], t["faces"]) for t in held["threat_models"]}
     sizes = ", ".join(f"{name} {count}" for name, count in sorted(attacks))
+    learning = (
+        f" Baselines that learn had {plan['fitting_faces']} attacked training faces and "
+        f"{plan['baseline_share']:.0%} of their training steps."
+        if held["benchmark"] != "adaptive"
+        else ""
+    )
     return (
         f"{LEAD[held['benchmark']]} Held-out faces a task: {sizes}; epsilon {plan['epsilon']:g} "
-        f"({plan['epsilon'] * 127.5:.3f}/255), seed {plan['seed']}."
+        f"({plan['epsilon'] * 127.5:.3f}/255), seed {plan['seed']}.{learning}"
     )
 
 

@@ -35,6 +35,9 @@ CODECS = typer.Option("", "--codecs", help="H.264 rate factors for codec rows, s
 CLIPS = typer.Option([], "--clips", help="A clip for rows on neighbouring frames; repeatable.")
 FACES = typer.Option(None, "--faces", help="Held-out faces a task; all counts follow.", min=2)
 QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether all works.")
+TRAINING = typer.Option(
+    None, "--baseline-training", help="Share of their training that baselines get, 1 is all."
+)
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
 EPSILON = typer.Option(None, "--epsilon", help="Bound of the attacks, images in [-1, 1].")
 RESULTS = typer.Option(None, "--write-results", help="Write a page of all results found in --out.")
@@ -51,11 +54,12 @@ def _plan(
     is_quick: bool,
     seed: int | None,
     epsilon: float | None,
+    training: float | None = None,
 ) -> Plan:
     from magdr_video.benchmark.plan import Plan, quick, with_faces
 
     plan = Plan(data=data, dataset=dataset, out=out, tasks=_words(tasks), attacks=_words(attacks))
-    changes: dict[str, Any] = {"seed": seed, "epsilon": epsilon}
+    changes: dict[str, Any] = {"seed": seed, "epsilon": epsilon, "baseline_share": training}
     plan = replace(plan, **{name: held for name, held in changes.items() if held is not None})
     if is_quick:
         plan = quick(plan)
@@ -105,11 +109,12 @@ def detection(
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
+    baseline_training: float | None = TRAINING,
     write_results: Path | None = RESULTS,
     quiet: bool = QUIET,
 ) -> None:
     """Table 1: detectors, ablations and baselines against each attack."""
-    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon)
+    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon, baseline_training)
     from magdr_video.benchmark.bench import PAGES, run_detection
 
     _show(PAGES["detection"](run_detection(plan, _say(quiet))), quiet)
@@ -129,11 +134,12 @@ def reconstruction(
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
+    baseline_training: float | None = TRAINING,
     write_results: Path | None = RESULTS,
     quiet: bool = QUIET,
 ) -> None:
     """Table 2 and Figure 4: reconstructors, single transforms, chains, oracle and ablations."""
-    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon)
+    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon, baseline_training)
     from magdr_video.benchmark.bench import PAGES, run_reconstruction
 
     held = run_reconstruction(plan, _say(quiet), _codecs(codecs), _clips(clips))
@@ -151,11 +157,12 @@ def adaptive(
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
+    baseline_training: float | None = TRAINING,
     write_results: Path | None = RESULTS,
     quiet: bool = QUIET,
 ) -> None:
     """Figure 3: F1 over the iterations of an attack that knows the defence."""
-    plan = _plan(data, dataset, out, tasks, "pgd", faces, quick, seed, epsilon)
+    plan = _plan(data, dataset, out, tasks, "pgd", faces, quick, seed, epsilon, baseline_training)
     from magdr_video.benchmark.bench import PAGES, run_adaptive
 
     _show(PAGES["adaptive"](run_adaptive(plan, _say(quiet))), quiet)
@@ -172,11 +179,12 @@ def purifiers(
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
+    baseline_training: float | None = TRAINING,
     write_results: Path | None = RESULTS,
     quiet: bool = QUIET,
 ) -> None:
     """Every transform, chain and reconstructor against every attack."""
-    plan = _plan(data, dataset, out, tasks, "pgd", faces, quick, seed, epsilon)
+    plan = _plan(data, dataset, out, tasks, "pgd", faces, quick, seed, epsilon, baseline_training)
     from magdr_video.benchmark.bench import PAGES, run_purifiers
 
     _show(PAGES["purifiers"](run_purifiers(plan, _say(quiet))), quiet)
@@ -196,11 +204,12 @@ def everything(
     quick: bool = QUICK,
     seed: int | None = SEED,
     epsilon: float | None = EPSILON,
+    baseline_training: float | None = TRAINING,
     write_results: Path | None = RESULTS,
     quiet: bool = QUIET,
 ) -> None:
     """The four above, one after another; what they share is computed once."""
-    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon)
+    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon, baseline_training)
     from magdr_video.benchmark import bench
 
     tell = _say(quiet)

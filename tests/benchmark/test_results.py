@@ -40,7 +40,7 @@ def document(rows: list[dict], *, quick: bool = False) -> dict:
     return {
         "benchmark": "detection",
         "quick": quick,
-        "plan": {"epsilon": 0.05, "seed": 7},
+        "plan": {"epsilon": 0.05, "seed": 7, "fitting_faces": 8, "baseline_share": 0.25},
         "threat_models": [{"attack": "pgd", "faces": 4}],
         "subjects": {"edit": {"generator": "toy", "crop": 32, "sha256": {"generator": "ab" * 32}}},
         "faces": {"edit": {"held out": {"count": 4, "sha256": "cd" * 32}}},
