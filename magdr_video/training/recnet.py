@@ -33,7 +33,7 @@ from magdr_video.training.repair_faces import (
 from magdr_video.types import RunReport
 
 SEED = 1234
-SEARCH_BUDGET = 90
+SEARCH_BUDGET = 60
 """Generator passes a face of the search that is measured."""
 
 

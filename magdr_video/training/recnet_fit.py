@@ -21,11 +21,11 @@ from magdr_video.transforms import LAYERS
 
 Say = Callable[[str], None]
 
-SCORED = 3
+SCORED = 2
 """Faces on which S_final is measured for every setting; PSNR(O) is measured on all."""
-PAIRED, TRIPLED = 5, 3
+PAIRED, TRIPLED = 4, 3
 """Categories, best first, whose ordered pairs and triples are tried exhaustively."""
-CANDIDATES = 6
+CANDIDATES = 5
 WITHIN = 0.7
 """dB below the best chain within which a chain fitted well enough to be searched among."""
 REGION_GAIN = 0.1

@@ -1,0 +1,173 @@
+"""Rec-Net's pre-training on a toy generator: what it keeps and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.training import chain_trials, recnet_fit
+from magdr_video.training.chain_trials import (
+    Ranked,
+    Trials,
+    best_of_categories,
+    chains_among,
+    kept,
+    settings_of,
+)
+from magdr_video.training.recnet import agreement, spread
+from magdr_video.training.recnet_fit import (
+    Tried,
+    best_window,
+    candidates_of,
+    chosen_psnr,
+    fit,
+    fit_margin,
+    region_chains,
+    try_chains,
+)
+from magdr_video.training.repair_faces import moving_views
+from magdr_video.transforms import parse_chain
+from tests.toys import ToyGenerator, decibels, halves, pictures, toy_table
+
+BLUR, SHARP = parse_chain("gaussian(sigma=1)"), parse_chain("unsharp(amount=0.4)")
+MEDIAN = parse_chain("median(size=3)")
+
+
+def trials(count: int = 4, *, half: bool = False, noise: float = 0.06) -> Trials:
+    """Noisy pictures (or only their left half is noisy) whose clean translation is wanted."""
+    clean = pictures(count, 32)
+    grain = noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
+    if half:
+        grain[..., 16:] = 0
+    generate = ToyGenerator()
+    condition = torch.zeros(count, 1)
+    return Trials(
+        crops=(clean + grain).clamp(0, 1),
+        masks=halves(count),
+        condition=condition,
+        wanted=generate(clean, condition),
+        generate=generate,
+        detector=PerturbationDetector(generate, toy_table(), decide="union"),
+    )
+
+
+def test_chains_are_sorted_by_what_they_do_for_the_output() -> None:
+    tried = try_chains(trials(), [SHARP, (), BLUR])
+    assert tried.chains == [BLUR, (), SHARP]
+    assert tried.mean(0) > tried.mean(1) > tried.mean(2)
+    assert tried.oracle >= tried.mean(0)
+    torch.testing.assert_close(tried.of(BLUR), trials().psnr(BLUR))
+
+
+def test_only_chains_near_the_best_become_candidates() -> None:
+    values = torch.tensor([[30.0, 30], [29.5, 29.5], [29.2, 29.2]])
+    assert candidates_of(Tried([BLUR, MEDIAN, SHARP], values)) == (BLUR, MEDIAN)
+
+
+def test_the_best_setting_of_each_category_is_kept() -> None:
+    gaussian, median = settings_of("gaussian"), settings_of("median")
+    ranked = [Ranked(one, 0, psnr, 0.0) for one, psnr in zip(gaussian, (1, 4, 2, 3), strict=True)]
+    ranked += [Ranked(median[0], 0, 5.0, 0.0)]
+    assert [one.choice for one in best_of_categories(ranked)] == [median[0], gaussian[1]]
+
+
+def test_all_pairs_and_triples_of_the_best_are_tried_in_every_order() -> None:
+    choices = [parse_chain(text)[0] for text in ("jpeg(quality=75)", "median(size=3)")]
+    choices += [BLUR[0], SHARP[0]]
+    chains = chains_among(choices, pairs=3, triples=3)
+    assert len(chains) == len(set(chains)) == 4 + 3 * 2 + 3 * 2
+    assert (choices[1], choices[0]) in chains and (choices[0], choices[1]) in chains
+    assert all(len(set(chain)) == len(chain) for chain in chains)
+
+
+def test_a_region_gets_its_own_chain_only_where_both_halves_of_the_faces_gain() -> None:
+    held = trials(half=True, noise=0.02)
+    candidates = (parse_chain("gaussian(sigma=1.5)"), SHARP)
+    own = region_chains(held, try_chains(held, list(candidates)), candidates)
+    # The right half is clean: blurring it can only lose.
+    assert own == {"background": ()}
+    both = trials()
+    assert region_chains(both, try_chains(both, list(candidates)), candidates) == {}
+
+
+def test_a_score_that_misleads_needs_the_largest_margin_and_one_that_is_right_none() -> None:
+    psnr = torch.tensor([[30.0, 30, 30], [28.0, 29, 27]])
+    misleading = torch.tensor([[5.0, 5, 5], [4.0, 4, 4]])
+    margin, result = fit_margin(psnr, misleading)
+    assert margin >= 1.0 and result == pytest.approx(30.0)
+    assert chosen_psnr(psnr, misleading, 0.0) == pytest.approx(28.0)
+    right = torch.tensor([[5.0, 5, 5], [1.0, 9, 9]])
+    better = torch.tensor([[30.0, 30, 30], [33.0, 29, 27]])
+    margin, result = fit_margin(better, right)
+    assert result == pytest.approx(31.0) and margin < 4.0
+
+
+def test_the_window_with_the_best_chain_is_taken() -> None:
+    def one(level: float) -> Tried:
+        return Tried([()], torch.full((1, 2), level))
+
+    assert best_window({1: one(30.0), 3: one(32.0), 5: one(31.0)}) == 3
+
+
+def test_agreement_is_one_where_the_lowest_score_has_the_highest_psnr() -> None:
+    psnr = torch.tensor([20.0, 25, 30])
+    assert agreement(psnr, -psnr) == pytest.approx(1.0)
+    assert agreement(psnr, psnr) == pytest.approx(-1.0)
+
+
+def test_a_fit_on_a_toy_finds_the_blur_and_writes_what_the_search_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layers = (("identity", "gaussian"), ("identity", "unsharp"))
+    monkeypatch.setattr(chain_trials, "available_layers", lambda: layers)
+    held = trials()
+    done = fit("edit", "0" * 64, held, {1: held, 3: held}, lambda _: None)
+    table = done.table
+    assert table.single.default[0].category == "gaussian"
+    assert table.single.default not in table.single.candidates
+    assert [one.category for one in table.layers[0]] == ["gaussian"]
+    # Sharpening noise loses against doing nothing, so the search may not try it.
+    assert table.layers[1] == ()
+    best = float(held.psnr(table.single.default).mean())
+    assert best == pytest.approx(
+        max(recnet_fit.try_chains(held, done.single.chains).mean(p) for p in range(3))
+    )
+
+
+def test_attacked_faces_are_kept_between_runs_by_all_they_depend_on(tmp_path: Path) -> None:
+    made = []
+
+    def make() -> Tensor:
+        made.append(1)
+        return torch.full((2,), float(len(made)))
+
+    first = kept(tmp_path, "faces", "key 1", make)
+    assert torch.equal(kept(tmp_path, "faces", "key 1", make), first)
+    assert not torch.equal(kept(tmp_path, "faces", "key 2", make), first)
+    kept(None, "faces", "key 1", make)
+    assert len(made) == 3
+
+
+def test_moving_views_show_the_same_face_a_little_elsewhere(tmp_path: Path) -> None:
+    picture = (pictures(1, 256)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), picture[..., ::-1])
+    views = moving_views(path, 128, 5, seed=1)
+    assert views.shape == (5, 3, 128, 128)
+    assert torch.equal(views, moving_views(path, 128, 5, seed=1))
+    small = torch.from_numpy(cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA))
+    middle = small.permute(2, 0, 1).float() / 255
+    assert decibels(views[2], middle) > 35
+    assert all(25 < decibels(view, views[2]) < 60 for view in views[[0, 1, 3, 4]])
+
+
+def test_files_are_taken_evenly() -> None:
+    files = [Path(str(number)) for number in range(100)]
+    assert spread(files, 4) == [Path("0"), Path("25"), Path("50"), Path("75")]
+    assert len(spread(files[:3], 10)) == 3
