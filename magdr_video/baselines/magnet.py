@@ -30,7 +30,7 @@ from magdr_video.baselines.protocol import Material, Parameter, Samples, State
 from magdr_video.baselines.thresholds import clean_threshold
 from magdr_video.translation import Translator
 
-DETECTORS_RECIPE = AutoencoderRecipe(steps=1500, batch=16)
+DETECTORS_RECIPE = AutoencoderRecipe(steps=1000, batch=16, patch=32, rate=1e-2)
 """Noise 0.1 as in the paper; its 100 epochs of 60,000 digits are 23,000 batches of 256."""
 REFORMER_RECIPE = AutoencoderRecipe(steps=600, batch=8, noise=(0.025, 0.1))
 
@@ -85,6 +85,7 @@ class MagNetDetector(Learner):
             "noise": self.recipe.noise[0],
             "steps": self.recipe.steps,
             "batch": self.recipe.batch,
+            "patch": self.recipe.patch,
             "rate": self.recipe.rate,
             "seed": self.recipe.seed,
         }
@@ -160,6 +161,7 @@ class MagNetReformer(ImageReconstructor, Learner):
             "noise": f"{low:g} to {high:g}",
             "steps": self.recipe.steps,
             "batch": self.recipe.batch,
+            "patch": self.recipe.patch,
             "rate": self.recipe.rate,
             "seed": self.recipe.seed,
         }

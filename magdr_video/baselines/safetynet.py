@@ -39,7 +39,7 @@ class SafetyNet(Learner):
     translator: Translator
     grid: int = 4
     """Cells a side that each channel is pooled to."""
-    code_levels: int = 3
+    code_levels: int = 7
     """Thresholds a unit; its codes are 0 to this."""
     penalty: float = 10.0
     """C of the support vector machine."""

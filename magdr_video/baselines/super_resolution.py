@@ -93,6 +93,7 @@ class SuperResolutionDefence(ImageReconstructor, Learner):
             "blocks": self.recipe.blocks,
             "steps": self.recipe.steps,
             "batch": self.recipe.batch,
+            "patch": self.recipe.patch,
             "rate": self.recipe.rate,
             "seed": self.recipe.seed,
         }
