@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from magdr_video.faces.appearance import Look
 from magdr_video.faces.detections import Detections
 from magdr_video.faces.matching import centres, sizes
 from magdr_video.faces.smoothing import OneEuro, Smoothing
@@ -74,6 +75,10 @@ class Track:
         self.last_seconds = slot.seconds
         self.hits = 1
         self.misses = 0
+        self.rivals: set[Track] = set()
+        """Tracks that met this one and have not parted from it (`Rivals`)."""
+        self.look: Look | None = None
+        """How the face looked when it was last seen alone near another."""
         self._filter = OneEuro(smoothing) if smoothing else None
         self._raw = sighting
         self._velocity = np.zeros(2)

@@ -8,10 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from magdr_video.faces.appearance import Describe
 from magdr_video.faces.detections import DetectFaces, Detections
 from magdr_video.faces.matching import assign, costs, doubtful
 from magdr_video.faces.motion import KeyFrame, uneven_stretches
-from magdr_video.faces.selection import Entry, FaceChoice
+from magdr_video.faces.reference import Reference
+from magdr_video.faces.rivals import Rivals
+from magdr_video.faces.selection import Entry, FaceChoice, Likeness
 from magdr_video.faces.smoothing import Smoothing
 from magdr_video.faces.track import Sighting, Slot, Track
 from magdr_video.types import Faces, FrameBatch
@@ -31,11 +34,13 @@ class FaceTracker:
         detect: `FaceDetector`, or anything that is called like it.
         period: frames between full detections; 1 is the reference.
         max_gap_seconds: longest gap that is filled inside a track.
-        which: 'all', 'largest' or 'index:N' (see `FaceChoice`).
+        which: 'all', 'largest', 'index:N' or a picture (see `FaceChoice`).
         aspect: width of a pixel over its height.
         min_size: faces of a smaller box (square root of the area, frame pixels) are left out.
         smoothing: the landmark filter; None leaves landmarks as detected.
         look_ahead: most frames that a gap may hold back, whatever their duration.
+        describe: how a face looks; tells faces apart that met (`Rivals`).
+        reference: the face of the picture that `which` names.
 
     Raises:
         SettingsError: `which` names no face.
@@ -52,6 +57,8 @@ class FaceTracker:
         min_size: float = 0.0,
         smoothing: Smoothing | None = Smoothing(),  # noqa: B008 (frozen)
         look_ahead: int = 64,
+        describe: Describe | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self.tracks = 0
         """Tracks that gave at least one face."""
@@ -64,13 +71,19 @@ class FaceTracker:
         self._detect, self._period, self._aspect = detect, max(1, period), aspect
         self._max_gap = Fraction(max_gap_seconds)
         self._min_size, self._smoothing, self._look_ahead = min_size, smoothing, look_ahead
-        self._choice = FaceChoice(which)
+        self._choice = FaceChoice(which, reference, describe)
+        self._rivals = Rivals(describe)
         self._slots: deque[Slot] = deque()
         self._active: list[Track] = []
         self._trail: list[KeyFrame] = []
         self._linked = -1
         self._next, self._shot, self._shot_start = 0, -1, 0
         self._empty, self._empty_shot = 0, -1
+
+    @property
+    def likenesses(self) -> list[Likeness]:
+        """How close each track came to the picture that was named."""
+        return self._choice.likenesses
 
     def track(self, batches: Iterable[FrameBatch]) -> Iterator[tuple[FrameBatch, Faces]]:
         """Give back each batch with its faces, in order; every batch once, faces or not."""
@@ -142,6 +155,8 @@ class FaceTracker:
             self._active = []
         self._linked = slot.number
         pairs, unsure = self._match(slot, found)
+        pairs, parted = self._rivals.settle(self._active, slot, found, pairs)
+        unsure |= parted
         followed: dict[int, int] = {}
         for row, column in pairs:
             if row not in unsure:
@@ -195,7 +210,9 @@ class FaceTracker:
             slot = self._slots.popleft()
             faces = [entry for entry in slot.faces if not entry[0].is_false_alarm]
             self._count_empty(slot.shot, bool(faces))
-            for track, sighting in self._choice.choose(slot.shot, self._large_enough(faces)):
+            for track, sighting in self._choice.choose(
+                slot, self._large_enough(faces), self._slots
+            ):
                 if track.id is None:
                     track.id, self.tracks = self.tracks, self.tracks + 1
                 rows.append((slot.index, track, sighting))
