@@ -177,7 +177,8 @@ def crops_of(
     """Aligned crops of a clip as its generator wants them, batch by batch."""
     record = models.translator.record
     with ClipReader(source, batch=settings.run.batch) as reader:
-        tracker = face_tracker(settings, reader.info, face_finder(settings, models))
+        finder = face_finder(settings, models)
+        tracker = face_tracker(settings, reader.info, finder, models.device)
         for batch, faces in tracker.track(reader):
             aspect = float(reader.info.sample_aspect)
             crops = align(batch, faces, record.size, record.alignment, models.device, aspect=aspect)

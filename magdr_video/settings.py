@@ -66,7 +66,12 @@ class FaceSettings:
     """Finding, following and pasting faces."""
 
     which: str = _setting(
-        "all", "all, largest or index:N (left to right at a shot's start)", flag="face"
+        "all",
+        "all, largest, index:N (left to right at a shot's start) or a picture of the face",
+        flag="face",
+    )
+    max_distance: float = _setting(
+        0.14, "largest distance of a face to that of the picture", low=0.0, high=1.0
     )
     period: int = _setting(4, "frames between full detections", low=1, high=250)
     long_side: int = _setting(480, "frames are scaled to this for detection, px", low=64, high=4096)

@@ -14,10 +14,13 @@ from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.driving import Driving, read_driving
 from magdr_video.errors import SettingsError
 from magdr_video.faces.alignment import align
+from magdr_video.faces.appearance import describer
 from magdr_video.faces.detector import FaceDetector
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.pasting import paste, paste_weight
+from magdr_video.faces.reference import read_reference
 from magdr_video.faces.regions import region_masks
+from magdr_video.faces.selection import parse_choice
 from magdr_video.faces.smoothing import Smoothing
 from magdr_video.faces.tracker import FaceTracker
 from magdr_video.loading import Models
@@ -33,6 +36,9 @@ from magdr_video.stages.restorer import Restorer
 from magdr_video.stages.translating import translate_by_verdict
 from magdr_video.types import FaceCrops, Faces, FrameBatch, Masks, RunReport, Verdict
 from magdr_video.video.clip_info import ClipInfo
+
+MOST_DISTANCES = 12
+"""Tracks whose distance to a picture is told, the closest first."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,22 @@ class Staged:
             report.notes.append(
                 f"{report.frames_without_face} frames have no face; passed unchanged"
             )
+        if self.tracker.reference is not None:
+            report.notes.append(_likeness_note(self.tracker))
         if self.tracker.small:
             small = self.tracker.small
             report.notes.append(f"{small} faces are smaller than faces.min_size; unchanged")
+
+
+def _likeness_note(tracker: FaceTracker) -> str:
+    """The distances, so that the limit can be set."""
+    assert tracker.reference is not None
+    seen = sorted(tracker.likenesses, key=lambda one: one.distance)[:MOST_DISTANCES]
+    told = ", ".join(f"{one.distance:.3f}{' (taken)' if one.is_chosen else ''}" for one in seen)
+    return (
+        f"--face {tracker.reference.path}: faces at distance {told or 'none'}; "
+        f"faces.max_distance is {tracker.reference.limit:g}"
+    )
 
 
 def stage_clip(
@@ -78,7 +97,7 @@ def stage_clip(
         InputError: the driving clip cannot be read or shows no face.
     """
     finder = face_finder(settings, models)
-    tracker = face_tracker(settings, info, finder)
+    tracker = face_tracker(settings, info, finder, models.device)
     generate = CountedGenerator(models.translator.translate, report)
     inspect, reconstruct = _defence(settings, models, generate, report)
     stages = Stages(
@@ -113,9 +132,19 @@ def face_finder(settings: Settings, models: Models) -> FaceDetector:
     return FaceDetector(models.device, long_side=faces.long_side, threshold=faces.threshold)
 
 
-def face_tracker(settings: Settings, info: ClipInfo, finder: FaceDetector) -> FaceTracker:
-    """A tracker for one clip."""
+def face_tracker(
+    settings: Settings, info: ClipInfo, finder: FaceDetector, device: torch.device
+) -> FaceTracker:
+    """A tracker for one clip.
+
+    Raises:
+        InputError: `faces.which` is a picture that cannot be read or shows no face.
+    """
     faces = settings.faces
+    reference = None
+    if parse_choice(faces.which)[0] == "picture":
+        limit = faces.max_distance
+        reference = read_reference(Path(faces.which), finder, device, limit=limit)
     return FaceTracker(
         finder,
         period=faces.period,
@@ -124,6 +153,8 @@ def face_tracker(settings: Settings, info: ClipInfo, finder: FaceDetector) -> Fa
         aspect=float(info.sample_aspect),
         min_size=faces.min_size,
         smoothing=Smoothing.of_strength(faces.smoothing),
+        describe=describer(device, float(info.sample_aspect)),
+        reference=reference,
     )
 
 

@@ -31,7 +31,7 @@ PRESET = typer.Option(
 )
 SET = typer.Option([], "--set", help="Override one setting: key=value. Repeatable.")
 DEVICE = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N.")
-FACE = typer.Option(None, "--face", help="all, largest or index:N.")
+FACE = typer.Option(None, "--face", help="all, largest, index:N or a picture.")
 PROGRESS = typer.Option(
     "auto", "--progress", help="auto, bar, json or none.", envvar="MAGDR_PROGRESS"
 )

@@ -74,7 +74,11 @@ def look_of(crop: NDArray[np.floating]) -> Look:
     Returns:
         (D,) of unit length: oriented gradients in cells, normalised in blocks of two by two.
     """
-    grey = np.float32([0.299, 0.587, 0.114]) @ np.asarray(crop, np.float32).reshape(3, -1) * 255
+    grey = (
+        np.array([0.299, 0.587, 0.114], np.float32)
+        @ np.asarray(crop, np.float32).reshape(3, -1)
+        * 255
+    )
     part = grey.reshape(CROP, CROP)[_PART]
     part = cv2.GaussianBlur(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), (0, 0), 1)
     cells = _cells(part)

@@ -66,6 +66,8 @@ class FaceTracker:
         """Face-frames inside gaps: the detector looked and saw nothing, both sides did."""
         self.unfilled = 0
         """Frames without any face between frames of the same shot that have one."""
+        self.reference = reference
+        """The face of the picture that was named, if one was."""
         self.small = 0
         """Face-frames left out because the face is smaller than `min_size`."""
         self._detect, self._period, self._aspect = detect, max(1, period), aspect
