@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import category
 
 
 class MagdrError(Exception):
@@ -108,6 +109,17 @@ class ClosedPipe(MagdrError):
     """Whoever read our output has seen enough; not a failure, so nothing is said."""
 
     exit_code = 141
+
+
+def printable(text: str) -> str:
+    """Text as one line for people: what would break or colour a line is escaped.
+
+    File names may hold newlines, escape sequences of terminals, and bytes that are no text.
+    """
+    return "".join(
+        ascii(letter)[1:-1] if category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter
+        for letter in text
+    )
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:

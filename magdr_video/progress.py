@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from magdr_video.errors import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -118,7 +120,8 @@ class _Bars(Board):
         self._ended = 0
 
     def begin(self, index: int, total: float | None) -> None:
-        self._tasks[index] = self._bars.add_task(self._labels[index], total=total, about="")
+        label = printable(self._labels[index])
+        self._tasks[index] = self._bars.add_task(label, total=total, about="")
         self._began[index] = time.monotonic()
 
     def tick(self, index: int, frames: int, seconds: Fraction) -> None:
@@ -179,15 +182,15 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) 
     from rich.text import Text
 
     # Text and not str: a name such as "[bold]" is no markup.
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(printable(title)), title_justify="left")
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     width = None if sys.stdout.isatty() else 160
     Console(width=width).print(table)
 
 
 def say(text: str) -> None:
     """One line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

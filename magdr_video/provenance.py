@@ -113,7 +113,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        part.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from magdr_video.command import benchmark, clips, demo, info, models, protect, train
-from magdr_video.errors import ClosedPipe, Interrupted, MagdrError
+from magdr_video.errors import ClosedPipe, Interrupted, MagdrError, printable
 
 app = typer.Typer(
     name="magdr-video",
@@ -56,9 +56,9 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 def describe(error: MagdrError) -> str:
     """An error as people see it: one line, and a hint on a second."""
-    lines = [f"magdr-video: {error}"]
+    lines = [f"magdr-video: {printable(str(error))}"]
     if error.hint:
-        lines.append(f"  hint: {error.hint}")
+        lines.append(f"  hint: {printable(error.hint)}")
     return "\n".join(lines)
 
 

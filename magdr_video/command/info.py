@@ -20,7 +20,7 @@ def info(
         out: dict[str, object] = {}
         for key, value in rows:
             out[key] = value if key not in out else f"{out[key]}; {value}"
-        print(json.dumps(out, ensure_ascii=False))
+        print(json.dumps(out))
     else:
         print_table("This installation" if path is None else str(path), ("what", "value"), rows)
 

@@ -64,4 +64,4 @@ def emit(batch: Batch, command: str, *, many: bool, as_json: bool, report: Path 
 
         write_json(report, document)
     if as_json:
-        print(json.dumps(document, ensure_ascii=False))
+        print(json.dumps(document))

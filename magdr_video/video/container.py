@@ -217,5 +217,5 @@ def run_child(command: Sequence[str], task: str) -> None:
             child.kill()
             raise
     if code:
-        said = "".join(last).strip() or "nothing"
+        said = " | ".join(line.strip() for line in last).strip() or "nothing"
         raise RuntimeFailure(f"{task} failed with code {code}; ffmpeg said: {said}")
