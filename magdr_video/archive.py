@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,15 @@ class Archive:
     Args:
         path: the file; it need not exist.
         settings: those of this run.
+        more: whatever else of the command line shapes a result.
 
     Raises:
         OutputError: the file cannot be read, or is no such list.
     """
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings, more: Sequence[str] = ()) -> None:
         self._path = path
-        self._settings = _digest(settings)
+        self._settings = _digest(settings, more)
         self._done: set[str] = set()
         self._torn = 0
         if path.exists():
@@ -106,6 +108,9 @@ def _text(entry: dict[str, Any]) -> str:
     return json.dumps(entry, sort_keys=True)
 
 
-def _digest(settings: Settings) -> str:
+def _digest(settings: Settings, more: Sequence[str]) -> str:
+    """Of what shapes a result: the device and the like do not."""
     shaping = {k: v for k, v in flatten(settings).items() if k not in SHAPELESS}
-    return hashlib.sha256(_text(shaping).encode()).hexdigest()[:16]
+    return hashlib.sha256(_text({"settings": shaping, "more": list(more)}).encode()).hexdigest()[
+        :16
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from magdr_video import provenance
 from magdr_video.device import describe
-from magdr_video.errors import Interrupted, OutputError, RuntimeFailure, SettingsError
+from magdr_video.errors import Interrupted, RuntimeFailure, SettingsError
 from magdr_video.faces.alignment import align
 from magdr_video.loading import Models, load_models
 from magdr_video.pipeline import run
@@ -21,12 +21,11 @@ from magdr_video.staging import Staged, face_finder, face_tracker, judging_only,
 from magdr_video.types import FaceCrops, FrameBatch, RunReport
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.pipes import PipeOutput, claim_standard_output, is_standard
-from magdr_video.video.placement import partial_path
+from magdr_video.video.placement import check_paths, default_target, partial_path
 from magdr_video.video.prefetch import prefetch
 from magdr_video.video.reader import ClipReader
 from magdr_video.video.sampler import sample_at_random
 from magdr_video.video.span import WHOLE, Span
-from magdr_video.video.target import target_suffix
 from magdr_video.video.writer import ClipWriter
 
 __all__ = [
@@ -185,11 +184,6 @@ def crops_of(
             yield batch, crops
 
 
-def default_target(source: Path, ending: str = "_defended") -> Path:
-    """`<stem><ending><ext>` beside the input, in a container that carries exact times."""
-    return source.with_name(f"{source.stem}{ending}{target_suffix(source.suffix)}")
-
-
 def refuse_hdr(info: ClipInfo, mode: str) -> None:
     """PQ and HLG need a decision of the user's.
 
@@ -201,20 +195,6 @@ def refuse_hdr(info: ClipInfo, mode: str) -> None:
             f"{info.path} is HDR (PQ or HLG)",
             hint="--hdr passthrough treats its values as they are; tone-map it first otherwise",
         )
-
-
-def check_paths(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Refuse before any work what the writer would refuse after it.
-
-    Raises:
-        OutputError: the target is the source, exists, or its folder does not.
-    """
-    if target.exists() and source.exists() and target.samefile(source):
-        raise OutputError(f"{target} is the input", hint="choose another name with -o")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
-    if not target.parent.is_dir():
-        raise OutputError(f"folder {target.parent} does not exist", hint="make it first")
 
 
 @contextmanager

@@ -47,6 +47,7 @@ def test_a_changed_input_a_lost_output_and_other_settings_are_done_again(
     assert not Archive(path, other).holds(source, target)
     elsewhere = load_settings(task="edit", overrides=["run.device=cpu", "run.jobs=3"])
     assert Archive(path, elsewhere).holds(source, target)
+    assert not Archive(path, settings, ["--start 3"]).holds(source, target)
     target.write_text("half")
     assert not Archive(path, settings).holds(source, target)
     target.unlink()

@@ -624,4 +624,6 @@ def test_a_comparison_film_is_asked_for_with_a_file_or_a_directory(
     assert run("defend", clip, other, "--compare", path).code == 2
     assert run("defend", clip, other, "-q", "--compare", tmp_path / "films").code == 0
     assert [p.name for p in films[1:]] == ["clip_compared.mp4", "other_compared.mp4"]
-    assert run("defend", clip, "--compare", path, "--undefended").code == 2
+    for words in (("--undefended",), ("--start", "1"), ("-o", "-")):
+        assert run("defend", clip, "--compare", path, *words).code == 2
+    assert run("detect", "-", "--sample", "3").code == 2

@@ -24,7 +24,7 @@ NAMES = [
     "@list.mp4",
     "[a]*?.mp4",
     "a:b%03d\\c.mp4",
-    "[bold]x[/bold].mp4",
+    "[bold]x[bold].mp4",
     os.fsdecode(b"\xff\xfe.mp4"),
 ]
 

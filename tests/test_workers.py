@@ -116,3 +116,20 @@ def test_workers_do_not_outlive_a_batch_that_was_killed(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
     assert [path.name for path in tmp_path.iterdir()] == ["diary"]
+
+
+def test_planning_a_batch_loads_no_torch(tmp_path: Path) -> None:
+    """The process that gives out the work would hold 700 MB for nothing."""
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from magdr_video.command.inputs import expand\n"
+        "from magdr_video.command.targets import Overwriting, plan\n"
+        f"found = expand([Path({str(tmp_path)!r})])\n"
+        "entries = plan(found, None, many=True, overwriting=Overwriting())\n"
+        "assert len(entries) == 2 and not any(entry.refusal for entry in entries)\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0

@@ -112,8 +112,8 @@ def defend(
     """Detect and undo perturbations, translate the faces, write the clip."""
     check_mode(progress_mode)
     overwriting = Overwriting(yes, no)
-    if compare is not None and undefended:
-        raise UsageError("--compare shows the defence, --undefended has none", hint="drop one")
+    if compare is not None:
+        _check_comparison([*inputs, *([output] if output else [])], undefended, start or end)
     resolved = resolve(
         task=task,
         preset=preset_file,
@@ -144,7 +144,9 @@ def defend(
     settings = resolved.settings
     _check_pipes(inputs, output, pipe_format, as_json=as_json)
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
-    done = Archive(archive, settings) if archive else None
+    done = None
+    if archive is not None:
+        done = Archive(archive, settings, [str(driving), *options, str(start), str(end)])
     entries = plan(
         sources,
         output,
@@ -204,6 +206,8 @@ def detect(
         show_settings(resolved)
         return
     settings = resolved.settings
+    if sample and any(is_standard(path) for path in inputs):
+        raise UsageError("--sample seeks, which a pipe cannot", hint="name a file")
     entries = [Entry(Job(source.path)) for source in expand(inputs, recursive=recursive)]
     if plot is not None:
         check_plot(plot / "scores.png" if plot.is_dir() else plot)
@@ -256,6 +260,18 @@ def run_entries(
             fail_fast=fail_fast,
             done=done,
         )
+
+
+def _check_comparison(places: list[Path], undefended: bool, part: str | None) -> None:
+    if undefended:
+        raise UsageError("--compare shows the defence, --undefended has none", hint="drop one")
+    if part:
+        raise UsageError(
+            "--compare shows whole clips, --start and --end take a part",
+            hint="cut the part out first, then compare",
+        )
+    if any(is_standard(place) for place in places):
+        raise UsageError("--compare needs files, '-' is a pipe", hint="name input and output")
 
 
 def check_mode(mode: str) -> None:

@@ -90,7 +90,7 @@ def plan(
 
 def target_of(source: Source, output: Path | None, many: bool, ending: str = "_defended") -> Path:
     """Where the result of an input goes: beside it, into a directory, or to the file named."""
-    from magdr_video.runs import default_target
+    from magdr_video.video.placement import default_target
 
     if output is None and is_standard(source.path):
         raise UsageError("standard input has no name to give the output", hint="name it with -o")
@@ -158,6 +158,6 @@ def _has_folder(target: Path, dry: bool) -> bool:
 
 
 def _check_places(source: Path, target: Path) -> None:
-    from magdr_video.runs import check_paths
+    from magdr_video.video.placement import check_paths
 
     check_paths(source, target, overwrite=True)

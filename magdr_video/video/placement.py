@@ -8,6 +8,7 @@ from pathlib import Path
 
 from magdr_video.errors import OutputError
 from magdr_video.video.pipes import PipeOutput
+from magdr_video.video.target import target_suffix
 
 
 def part_path(target: Path) -> Path:
@@ -18,6 +19,25 @@ def part_path(target: Path) -> Path:
 def partial_path(target: Path) -> Path:
     """The name of what an interrupted run leaves to watch: '<stem>.partial<ext>'."""
     return target.with_name(f"{target.stem}.partial{target.suffix}")
+
+
+def default_target(source: Path, ending: str = "_defended") -> Path:
+    """`<stem><ending><ext>` beside the input, in a container that carries exact times."""
+    return source.with_name(f"{source.stem}{ending}{target_suffix(source.suffix)}")
+
+
+def check_paths(source: Path, target: Path, *, overwrite: bool) -> None:
+    """Refuse before any work what the writer would refuse after it.
+
+    Raises:
+        OutputError: the target is the source, exists, or its folder does not.
+    """
+    if target.exists() and source.exists() and target.samefile(source):
+        raise OutputError(f"{target} is the input", hint="choose another name with -o")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
+    if not target.parent.is_dir():
+        raise OutputError(f"folder {target.parent} does not exist", hint="make it first")
 
 
 class FilePlace:

@@ -33,6 +33,19 @@ def test_a_fade_is_no_cut() -> None:
     assert flags([(frame * k / 24).astype(np.uint8) for k in range(24, 0, -1)]) == [0]
 
 
+@pytest.mark.parametrize("floor", [0, 16])
+def test_what_fades_in_after_black_is_a_new_shot(floor: int) -> None:
+    one, other = (frame.astype(np.float32) for frame in shot(2, cut_at=1))
+    light = [k / 16 for k in range(16, 0, -1)]
+    out = [floor + one * share * 0.9 for share in light]
+    into = [floor + other * share * 0.9 for share in light[::-1]]
+    black = [np.full_like(one, floor)] * 5
+    frames = [frame.astype(np.uint8) for frame in (*out, *black, *into)]
+    begun = flags(frames)
+    assert begun[0] == 0 and len(begun) == 2
+    assert 16 + 5 <= begun[1] < 16 + 5 + 3
+
+
 def test_a_flash_is_no_cut() -> None:
     frames = [frame // 2 for frame in shot(10)]
     frames[5] = frames[5] + 60
