@@ -53,6 +53,9 @@ class Staged:
         """Write into the report what is known only once the last frame is through."""
         report.detector_passes = self.finder.passes
         report.tracks = self.tracker.tracks
+        report.faces_filled = self.tracker.filled
+        report.frames_unfilled = self.tracker.unfilled
+        report.jitter = self.tracker.jitter
         if report.faces == 0:
             report.notes.append("no face was found: every frame is passed on unchanged")
         elif report.frames_without_face:

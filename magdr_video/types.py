@@ -273,6 +273,12 @@ class RunReport:
     faces_unresolved: int = 0
     """Of those, the ones whose repair stayed above the clean range (`unresolved`)."""
     tracks: int = 0
+    faces_filled: int = 0
+    """Face-frames inside gaps of a track: looked for, not seen, and taken from both sides."""
+    frames_unfilled: int = 0
+    """Frames without a face between frames of the same shot that have one."""
+    jitter: float = 0.0
+    """Mean second difference of the landmarks over the eye distance."""
     generator_passes: int = 0
     detector_passes: int = 0
     parser_passes: int = 0

@@ -62,7 +62,9 @@ def inverting(meanwhile: Meanwhile = lambda batch: None) -> Staged:
         paste=paste,
     )
     finder: Any = SimpleNamespace(passes=0)
-    tracker: Any = SimpleNamespace(tracks=1, small=0)
+    tracker: Any = SimpleNamespace(
+        tracks=1, small=0, filled=0, unfilled=0, jitter=0.0, reference=None
+    )
     return Staged(stages, finder, tracker)
 
 

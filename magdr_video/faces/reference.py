@@ -21,7 +21,8 @@ FRAMES = 50
 class Reference:
     """A face to look for."""
 
-    path: Path
+    path: str
+    """Where it was read."""
     look: Look
     limit: float
     """Largest distance of a face that is taken for the same person."""
@@ -51,7 +52,7 @@ def read_reference(
             found = detect(batch, [0], aspect)[0]
             if len(found):
                 marks = found.landmarks[largest(found)]
-                return Reference(path, describer(device, aspect)(batch, 0, marks), limit)
+                return Reference(str(path), describer(device, aspect)(batch, 0, marks), limit)
     raise InputError(
         f"--face {path}: no face in it is found",
         hint="take a picture that shows the face from the front, at least 60 px wide",

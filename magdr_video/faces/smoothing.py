@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi
 
@@ -79,6 +80,35 @@ class OneEuro:
 
 def _gain(cutoff: float, seconds: float) -> float:
     return 1.0 / (1.0 + 1.0 / (2 * pi * cutoff * seconds))
+
+
+class JitterMeter:
+    """The jitter of many tracks while they run: `jitter` without holding their landmarks."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, list[NDArray[np.float64]]] = {}
+        self._seconds, self._eyes, self._count = 0.0, 0.0, 0
+
+    @property
+    def value(self) -> float:
+        """Mean second difference over mean eye distance; 0 where no track has three frames."""
+        return self._seconds / max(self._eyes, 1e-6) if self._count else 0.0
+
+    def frame(self, landmarks: Mapping[int, NDArray[np.floating]]) -> None:
+        """Add the next frame of the clip.
+
+        Args:
+            landmarks: (5, 2) by track; a track that is missing has ended or pauses.
+        """
+        self._last = {track: self._last.get(track, []) for track in landmarks}
+        for track, marks in landmarks.items():
+            held = self._last[track]
+            held.append(np.asarray(marks, np.float64))
+            if len(held) == 3:
+                second = held[2] - 2 * held[1] + held.pop(0)
+                self._seconds += float(np.linalg.norm(second, axis=-1).mean())
+                self._eyes += float(np.linalg.norm(held[1][1] - held[1][0]))
+                self._count += 1
 
 
 def jitter(landmarks: NDArray[np.floating]) -> float:

@@ -15,7 +15,7 @@ from magdr_video.faces.motion import KeyFrame, uneven_stretches
 from magdr_video.faces.reference import Reference
 from magdr_video.faces.rivals import Rivals
 from magdr_video.faces.selection import Entry, FaceChoice, Likeness
-from magdr_video.faces.smoothing import Smoothing
+from magdr_video.faces.smoothing import JitterMeter, Smoothing
 from magdr_video.faces.track import Sighting, Slot, Track
 from magdr_video.types import Faces, FrameBatch
 
@@ -73,6 +73,9 @@ class FaceTracker:
         self._detect, self._period, self._aspect = detect, max(1, period), aspect
         self._max_gap = Fraction(max_gap_seconds)
         self._min_size, self._smoothing, self._look_ahead = min_size, smoothing, look_ahead
+        self._jitter = JitterMeter()
+        # Held here as well, so that whoever keeps the tracker's memory sees what it only uses.
+        self._describe = describe
         self._choice = FaceChoice(which, reference, describe)
         self._rivals = Rivals(describe)
         self._slots: deque[Slot] = deque()
@@ -81,6 +84,11 @@ class FaceTracker:
         self._linked = -1
         self._next, self._shot, self._shot_start = 0, -1, 0
         self._empty, self._empty_shot = 0, -1
+
+    @property
+    def jitter(self) -> float:
+        """Mean second difference of the landmarks given out, over the eye distance."""
+        return self._jitter.value
 
     @property
     def likenesses(self) -> list[Likeness]:
@@ -212,12 +220,12 @@ class FaceTracker:
             slot = self._slots.popleft()
             faces = [entry for entry in slot.faces if not entry[0].is_false_alarm]
             self._count_empty(slot.shot, bool(faces))
-            for track, sighting in self._choice.choose(
-                slot, self._large_enough(faces), self._slots
-            ):
+            chosen = self._choice.choose(slot, self._large_enough(faces), self._slots)
+            for track, sighting in chosen:
                 if track.id is None:
                     track.id, self.tracks = self.tracks, self.tracks + 1
                 rows.append((slot.index, track, sighting))
+            self._jitter.frame({track.id or 0: seen.points[2:] for track, seen in chosen})
         return batch, _flat(rows)
 
     def _large_enough(self, faces: list[Entry]) -> list[Entry]:

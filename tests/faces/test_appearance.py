@@ -131,7 +131,7 @@ def test_the_track_that_looks_like_the_picture_is_taken_from_its_first_frame() -
             return unit(0, 1, 1)
         return unit(0, 1, 0) if batch.first_index + index == 0 else unit(1, 0.2, 0)
 
-    reference = Reference(Path("ref.jpg"), unit(1, 0, 0), limit=0.14)
+    reference = Reference("ref.jpg", unit(1, 0, 0), limit=0.14)
     detector = FakeDetector(lambda n: [(150, 50, 60)] if n < 5 else [(150, 50, 60), (50, 50, 40)])
     for first in (0, 5):
         detector.scene = lambda n, first=first: [(150, 50, 60), (50, 50, 40)][: 1 + (n >= first)]
@@ -149,7 +149,7 @@ def test_nobody_is_taken_where_nobody_looks_like_the_picture() -> None:
     tracker = FaceTracker(
         FakeDetector(lambda _: [(50, 50, 40)]),
         which="ref.jpg",
-        reference=Reference(Path("ref.jpg"), unit(1, 0), limit=0.14),
+        reference=Reference("ref.jpg", unit(1, 0), limit=0.14),
         describe=lambda *_: unit(1, 1),
     )
     assert tracks_of(run(tracker, make_clip(20))) == [[]] * 20

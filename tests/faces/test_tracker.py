@@ -103,7 +103,14 @@ def test_noise_of_a_resting_face_is_smoothed() -> None:
         )
         seen = run(tracker, make_clip(75))
         numbers[name] = jitter(np.array([faces[0][1] for faces in seen.values()]))
+        assert tracker.jitter == pytest.approx(numbers[name], rel=0.02)
     assert numbers["on"] < 0.5 * numbers["off"]
+
+
+def test_jitter_is_not_counted_across_cuts_and_of_a_still_face_there_is_none() -> None:
+    tracker = FaceTracker(FakeDetector(lambda n: one(x=50 if n < 21 else 90)))
+    run(tracker, make_clip(48, cuts=(21,)))
+    assert tracker.jitter == 0
 
 
 def test_a_gap_inside_a_track_is_filled_from_both_sides() -> None:
