@@ -13,8 +13,8 @@ from magdr_video.errors import InputError
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".flv")
 )
-OWN = "_defended"
-"""What our own outputs are called by default, before the extension."""
+OWN = ("_defended", "_compared", ".partial")
+"""What names of our own outputs end with, before the extension."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub" / "deep").mkdir(parents=True)
     for name in (
-        "b.MP4", "a.mkv", "a_defended.mkv", "c.txt", ".a.mkv.part", "._b.mp4", "sub/d.mov",
+        "b.MP4", "a.mkv", "a_defended.mkv", "a_compared.mp4", "a.partial.mkv",
+        "c.txt", ".a.mkv.part", "._b.mp4", "sub/d.mov",
         "sub/deep/e.webm",
     ):  # fmt: skip
         (tmp_path / name).touch()
