@@ -11,6 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
+
+from magdr_video.device import choose_device
 from magdr_video.models.conditions import ACTION_UNITS
 from magdr_video.models.warped import WarpedGenerator
 from magdr_video.training.action_units import TAUGHT_EXPRESSIONS, Array
@@ -46,9 +49,9 @@ def train(recipe: MovingRecipe, *, data: Path, out: Path) -> None:
     Raises:
         InputError: `data` holds no OMI faces.
     """
-    import torch
-
-    torch.set_num_threads(recipe.threads)
+    device = choose_device("auto")
+    if device.type == "cpu":
+        torch.set_num_threads(recipe.threads)
     faces = OmiFaces(data)
     views = load_views(faces, out, held_out=False, seed=1234)
     shown = load_views(faces, out, held_out=True, seed=1234).views[::20, 0][:10]
@@ -57,6 +60,7 @@ def train(recipe: MovingRecipe, *, data: Path, out: Path) -> None:
         len(ACTION_UNITS),
         lambda rng: draw_batch(views, recipe.batch, recipe.size, rng),
         lambda net: expression_sheet(net, shown, recipe.size),
+        device,
     )
     fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, report=_say)
     export(training.average, recipe, FACTS, ACTION_UNITS, out / f"{NAME}.safetensors")

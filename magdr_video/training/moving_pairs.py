@@ -153,14 +153,14 @@ class PairArrays:
     flows: Array
     """(F, S/4, S/4, 2) float32."""
 
-    def tensors(self) -> Pairs:
+    def tensors(self, device: torch.device | str = "cpu") -> Pairs:
         """The batch as the network takes it."""
         return Pairs(
-            from_images(self.sources),
-            from_images(self.targets),
-            torch.from_numpy(self.asked),
-            torch.from_numpy(self.there),
-            torch.from_numpy(self.flows).permute(0, 3, 1, 2),
+            from_images(self.sources).to(device),
+            from_images(self.targets).to(device),
+            torch.from_numpy(self.asked).to(device),
+            torch.from_numpy(self.there).to(device),
+            torch.from_numpy(self.flows).permute(0, 3, 1, 2).to(device),
         )
 
 
@@ -184,6 +184,7 @@ class MovingTraining:
         condition: length of the condition.
         draw: a batch of pairs for a random generator.
         sheet: a contact sheet of held-out samples.
+        device: where it trains.
     """
 
     def __init__(
@@ -192,9 +193,10 @@ class MovingTraining:
         condition: int,
         draw: Callable[[np.random.Generator], PairArrays],
         sheet: Callable[[WarpedGenerator], Array],
+        device: torch.device | str = "cpu",
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self._draw, self._sheet = recipe, draw, sheet
+        self.recipe, self._draw, self._sheet, self._device = recipe, draw, sheet, device
         self.net, self.average = (
             WarpedGenerator(width=recipe.width, blocks=recipe.blocks, condition=condition)
             for _ in range(2)
@@ -209,6 +211,8 @@ class MovingTraining:
             self.net.motion.data = fit_motion(self.net, draw, recipe)
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
+        self.net.to(device)
+        self.average.to(device)
         reader = list(self.net.reader.parameters())
         known = {id(parameter) for parameter in reader}
         rest = [held for held in self.net.parameters() if id(held) not in known]
@@ -218,7 +222,7 @@ class MovingTraining:
         """One batch; the same index always draws the same pairs."""
         recipe = self.recipe
         drawn = self._draw(np.random.default_rng((recipe.seed, index)))
-        loss = pair_loss(self.net, drawn.tensors())
+        loss = pair_loss(self.net, drawn.tensors(self._device))
         rate = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
         shares = (1.0, recipe.reader_share)
         for group, share in zip(self.optimiser.param_groups, shares, strict=True):
@@ -291,10 +295,12 @@ def contact_sheet(
     net: WarpedGenerator, faces: Array, size: int, conditions: Sequence[Sequence[float]]
 ) -> Array:
     """A row for each face (N, H, H, 3) uint8: the source, then each of the conditions (C,)."""
-    source: Tensor = nn.functional.interpolate(from_images(faces), size=(size, size), mode="area")
+    held = from_images(faces).to(net.motion.device)
+    source: Tensor = nn.functional.interpolate(held, size=(size, size), mode="area")
     columns = [source]
     for condition in conditions:
-        columns.append(net(source, torch.tensor(condition).expand(len(source), -1)))
+        asked = torch.tensor(condition, device=source.device)
+        columns.append(net(source, asked.expand(len(source), -1)))
     return np.concatenate([np.concatenate(list(to_images(c)), 0) for c in columns], 1)
 
 

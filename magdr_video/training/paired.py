@@ -53,7 +53,7 @@ def from_images(images: Array) -> Tensor:
 def to_images(batch: Tensor) -> Array:
     """float (F, 3, H, W) in [-1, 1] to uint8 (F, H, W, 3)."""
     images = batch.detach().float().add(1).mul(127.5).round().clamp(0, 255).byte()
-    out: Array = images.permute(0, 2, 3, 1).numpy()
+    out: Array = images.permute(0, 2, 3, 1).cpu().numpy()
     return out
 
 
@@ -97,5 +97,5 @@ def average_into(average: nn.Module, net: nn.Module, decay: float) -> None:
 def export_weights(net: nn.Module, facts: dict[str, str], target: Path) -> None:
     """Write float16 safetensors; `facts` join what all files of this data have in common."""
     shared = {"layout": "attention", "alignment": "ffhq", "data": DATA, "licence": LICENCE}
-    tensors = {name: value.half().contiguous() for name, value in net.state_dict().items()}
+    tensors = {name: value.half().contiguous().cpu() for name, value in net.state_dict().items()}
     save_file(tensors, str(target), metadata=shared | facts)

@@ -13,6 +13,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
+
+from magdr_video.device import choose_device
 from magdr_video.models.warped import WarpedGenerator
 from magdr_video.training.edit_pairs import CONDITION, draw_batch, load_views
 from magdr_video.training.faces_data import Array, OmiFaces
@@ -56,9 +59,9 @@ def train(recipe: MovingRecipe, *, data: Path, out: Path) -> None:
     Raises:
         InputError: `data` holds no OMI faces.
     """
-    import torch
-
-    torch.set_num_threads(recipe.threads)
+    device = choose_device("auto")
+    if device.type == "cpu":
+        torch.set_num_threads(recipe.threads)
     faces = OmiFaces(data)
     views = load_views(faces, out, held_out=False)
     shown = load_views(faces, out, held_out=True).views[::20, 0][:10]
@@ -67,6 +70,7 @@ def train(recipe: MovingRecipe, *, data: Path, out: Path) -> None:
         len(CONDITION),
         lambda rng: draw_batch(views, recipe.batch, recipe.size, rng),
         lambda net: edit_sheet(net, shown, recipe.size),
+        device,
     )
     fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, report=_say)
     export(training.average, recipe, FACTS, CONDITION, out / f"{NAME}.safetensors")
