@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from magdr_video.batch import run_batch
 from magdr_video.errors import Interrupted
+from tests.clips import ClipPlan, make_clip
 from tests.works import Gallery, NamedWork, entries, run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,3 +135,28 @@ def test_planning_a_batch_loads_no_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_real_models_are_loaded_in_workers_and_both_clips_come_out(tmp_path: Path) -> None:
+    for name in ("b.mp4", "a.mp4"):
+        make_clip(tmp_path / name, ClipPlan(frames=3))
+    (tmp_path / "text.mp4").write_text("no film")
+    words = ["defend", str(tmp_path), "-o", str(tmp_path / "out"), "--jobs", "2", "--json", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-m", "magdr_video", *words, "--task", "edit", "--device", "cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 9, done.stderr
+    made = json.loads(done.stdout)
+    assert [Path(one["input"]).name for one in made["runs"]] == ["a.mp4", "b.mp4", "text.mp4"]
+    assert [one["run"]["frames_out"] for one in made["runs"][:2]] == [3, 3]
+    assert {path.name for path in (tmp_path / "out").glob("*.mp4")} == {
+        "a_defended.mp4",
+        "b_defended.mp4",
+    }
+    assert done.stderr.splitlines() == ["magdr-video: 1 of 3 inputs failed"]
