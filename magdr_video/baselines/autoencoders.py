@@ -60,12 +60,11 @@ def face_autoencoder(width: int) -> nn.Sequential:
         nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
         nn.ReLU(),
         _same(width, 3),
-        nn.Sigmoid(),
     )
 
 
 def begin(net: nn.Sequential, seed: int) -> None:
-    """Initial weights: Glorot-uniform; where sigmoids follow each other, nearly the identity.
+    """Initial weights: Glorot-uniform, but nearly the identity.
 
     Three sigmoids of three channels with random weights give nearly the same grey for every
     picture, and leave it only after the tens of thousands of batches that the paper trains for.
@@ -86,6 +85,31 @@ def begin(net: nn.Sequential, seed: int) -> None:
         with torch.no_grad():
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)
+    if not narrow:
+        begin_by_carrying(net)
+
+
+@torch.no_grad()
+def begin_by_carrying(net: nn.Sequential) -> None:
+    """Let the reformer's first channels carry the picture unchanged; the others stay as they are.
+
+    Four places of three colours become twelve channels at half the size and return, so that the
+    training begins at the identity and has the noise to learn, not the face.
+    """
+    first, down, *middle, up, last = (
+        layer for layer in net if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+    )
+    for layer, count in ((first, 3), *((layer, 12) for layer in middle), (last, 3)):
+        layer.weight[:count] = 0
+        layer.weight[range(count), range(count), 1, 1] = 1
+    down.weight[:12] = 0
+    up.weight[:, :3] = 0
+    for channel in range(3):
+        for y in range(2):
+            for x in range(2):
+                place = 4 * channel + 2 * y + x
+                down.weight[place, channel, 1 + y, 1 + x] = 1
+                up.weight[place, channel, 1 + y, 1 + x] = 1
 
 
 @dataclass(frozen=True)

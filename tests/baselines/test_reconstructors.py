@@ -8,7 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from magdr_video.baselines.autoencoders import AutoencoderRecipe
+from magdr_video.baselines.autoencoders import (
+    AutoencoderRecipe,
+    begin,
+    face_autoencoder,
+    reform,
+)
 from magdr_video.baselines.magnet import MagNetReformer
 from magdr_video.baselines.menet import MeNet, keep_largest, side_by_side
 from magdr_video.baselines.pixel_deflection import deflect, deflections_at
@@ -66,6 +71,13 @@ def test_a_restored_reconstructor_is_the_trained_one(name: str) -> None:
 def test_a_reconstructor_that_was_not_trained_says_so(name: str) -> None:
     with pytest.raises(RuntimeError, match="has not been trained"):
         SMALL[name](toy_translator()).reconstruct(pictures(1, 32))
+
+
+def test_the_reformer_begins_at_the_identity() -> None:
+    net = face_autoencoder(8)
+    begin(net, 0)
+    crops = pictures(2, 32, noise=0.05)
+    torch.testing.assert_close(reform(net, crops), crops, atol=1e-6, rtol=0)
 
 
 def test_deflections_follow_the_area() -> None:
