@@ -12,6 +12,7 @@ from magdr_video.transforms.chroma import chroma_gaussian, chroma_guided
 from magdr_video.transforms.compress import bit_depth, jpeg, jpeg_surrogate, low_rank, webp
 from magdr_video.transforms.denoise import bilateral, gaussian, guided, median
 from magdr_video.transforms.nonlocal_means import non_local_means
+from magdr_video.transforms.purify import purify
 from magdr_video.transforms.resample import (
     down_up,
     down_up_lanczos,
@@ -72,6 +73,7 @@ BANK: Mapping[str, Category] = {
     "wavelet_sym4": Category(wavelet_sym4, _grid("noise", 0, 0.01, 0.023, 0.04)),
     "chroma_gaussian": Category(chroma_gaussian, _grid("sigma", 1, 2, 4)),
     "chroma_guided": Category(chroma_guided, _grid("eps", 1e-2)),
+    "purifier": Category(purify, _grid("strength", 0.5, 0.75, 1.0)),
     "jpeg": Category(jpeg, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),
     # Both are block transforms with quantised coefficients; kornia has no WebP.
     "webp": Category(webp, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),
@@ -92,7 +94,7 @@ BANK: Mapping[str, Category] = {
 LAYERS: Sequence[Sequence[str]] = (
     (
         "identity", "gaussian", "median", "bilateral", "guided", "nlm", "tv",
-        "wavelet_haar", "wavelet_sym4", "chroma_gaussian", "chroma_guided",
+        "wavelet_haar", "wavelet_sym4", "chroma_gaussian", "chroma_guided", "purifier",
     ),
     ("identity", "jpeg", "webp", "bit_depth", "low_rank"),
     ("identity", "down_up", "down_up_lanczos", "random_resize", "shift_average"),

@@ -32,7 +32,12 @@ EVERY = [
 ONE_EACH = list({choice.category: choice for choice in EVERY}.values())
 """The last setting of each category: its strongest."""
 
-EXACT = [choice for choice in ONE_EACH if BANK[choice.category].surrogate is None]
+EXACT = [
+    choice
+    for choice in ONE_EACH
+    # The purifier works in single precision, whatever it is given; its test is in test_purify.
+    if BANK[choice.category].surrogate is None and choice.category != "purifier"
+]
 INEXACT = [choice for choice in ONE_EACH if BANK[choice.category].surrogate is not None]
 
 
@@ -62,7 +67,8 @@ def test_every_transform_keeps_shape_and_range_and_does_not_see_the_batch(
 @pytest.mark.parametrize("choice", EVERY, ids=str)
 def test_a_flat_picture_stays_flat_into_its_corners(choice: TransformChoice) -> None:
     got = apply_transform(torch.full((1, 3, 16, 16), 0.6), choice)
-    assert got.max() - got.min() < 1e-4
+    # What is learned is not exact.
+    assert got.max() - got.min() < (0.02 if choice.category == "purifier" else 1e-4)
     assert (got - 0.6).abs().max() < 0.02
 
 
