@@ -9,8 +9,9 @@ clean cost the same of clean faces. AUROC is that of the residual's rms, attacke
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from magdr_video.models.zoo import load
 from magdr_video.training.clean_faces import face_files, film, load_faces
 from magdr_video.transforms import apply_chain, jpeg, parse_chain, unsharp
 from magdr_video.translation import Translator, condition_values, load_translator
+from magdr_video.types import TransformChoice
 
 TASKS = {
     "stargan-synthetic": {"attributes": "Blond_Hair"},
@@ -39,7 +41,7 @@ SINGLES = (
 )  # fmt: skip
 CHAINS = (
     "nlm(strength=0.8) > jpeg(quality=75)", "guided(eps=0.003) > jpeg(quality=75)",
-    "nlm(strength=1) > gaussian(sigma=0.7)", "bilateral(colour=0.1, space=1.5) > down_up(scale=0.5)",
+    "nlm(strength=1) > gaussian(sigma=0.7)", "guided(eps=0.003) > gaussian(sigma=0.7)",
 )  # fmt: skip
 STRENGTHS = (0.5, 0.75, 1.0)
 
@@ -83,21 +85,25 @@ def translated(translator: Translator, faces: Tensor, condition: Tensor) -> Tens
 def repairs(net: Purifier) -> dict[str, Repair]:
     """Everything that is compared, by its name in the table."""
 
-    def purified(faces: Tensor, strength: float) -> Tensor:
+    def purified(faces: Tensor, strength: float = 1.0) -> Tensor:
         with torch.no_grad():
             return (faces - strength * net(to_model_range(faces)) / 2).clamp(0, 1)
 
+    def chain(text: str) -> Repair:
+        return partial(_chained, chain=parse_chain(text))
+
     out: dict[str, Repair] = {"none": lambda faces: faces}
-    for text in (*SINGLES, *CHAINS):
-        out[text] = lambda faces, chain=parse_chain(text): apply_chain(faces, chain)  # type: ignore[misc]
-    for strength in STRENGTHS:
-        out[f"purifier {strength:g}"] = lambda faces, s=strength: purified(faces, s)  # type: ignore[misc]
-    out["purifier 1 > jpeg 75"] = lambda faces: jpeg(purified(faces, 1.0), quality=75)
-    out["jpeg 75 > purifier 1"] = lambda faces: purified(jpeg(faces, quality=75), 1.0)
-    out["purifier 1 > guided 0.001"] = lambda faces: apply_chain(
-        purified(faces, 1.0), parse_chain("guided(eps=0.001)")
-    )
+    out |= {text: chain(text) for text in (*SINGLES, *CHAINS)}
+    out |= {f"purifier {s:g}": partial(purified, strength=s) for s in STRENGTHS}
+    jpeg_75, mild = chain("jpeg(quality=75)"), chain("guided(eps=0.001)")
+    out["purifier 1 > jpeg 75"] = lambda faces: jpeg_75(purified(faces))
+    out["jpeg 75 > purifier 1"] = lambda faces: purified(jpeg_75(faces))
+    out["purifier 1 > guided 0.001"] = lambda faces: mild(purified(faces))
     return out
+
+
+def _chained(faces: Tensor, chain: Sequence[TransformChoice]) -> Tensor:
+    return apply_chain(faces, chain)
 
 
 def score(
