@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 
 from magdr_video.models import zoo
 from magdr_video.models.purifier import Purifier
-from magdr_video.transforms import purify as purify_room
 from magdr_video.transforms.purify import purify, residual, residual_rms
 from tests.toys import pictures
 
@@ -61,8 +62,10 @@ def test_the_network_is_loaded_once_a_device(monkeypatch: pytest.MonkeyPatch) ->
         loads.append((name, device))
         return zoo.load(name, device)
 
-    monkeypatch.setattr(purify_room, "load", counted)
-    purify_room._network.cache_clear()
+    # By its path: in the package the name is that of the function.
+    room = importlib.import_module("magdr_video.transforms.purify")
+    monkeypatch.setattr(room, "load", counted)
+    room._network.cache_clear()
     residual_rms(pictures(1))
     residual_rms(pictures(2))
     assert loads == [("purifier", torch.device("cpu"))]
