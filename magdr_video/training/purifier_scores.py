@@ -28,11 +28,11 @@ from magdr_video.translation import Translator, condition_values, load_translato
 from magdr_video.types import TransformChoice
 
 TASKS = {
-    "stargan-synthetic": {"attributes": "Blond_Hair"},
-    "cyclegan-synthetic-ab": {},
-    "ganimation-synthetic": {"expression": "happy"},
+    "stargan-synthetic": ("Blond_Hair", ""),
+    "cyclegan-synthetic-ab": ("", ""),
+    "ganimation-synthetic": ("", "happy"),
 }
-"""Generators, and what is asked of them."""
+"""Generators, and the attributes and the expression that are asked of them."""
 
 SINGLES = (
     "guided(eps=0.003)", "guided(eps=0.01)", "nlm(strength=1)", "tv(weight=0.05)",
@@ -87,7 +87,8 @@ def repairs(net: Purifier) -> dict[str, Repair]:
 
     def purified(faces: Tensor, strength: float = 1.0) -> Tensor:
         with torch.no_grad():
-            return (faces - strength * net(to_model_range(faces)) / 2).clamp(0, 1)
+            taken: Tensor = net(to_model_range(faces)) / 2
+        return (faces - strength * taken).clamp(0, 1)
 
     def chain(text: str) -> Repair:
         return partial(_chained, chain=parse_chain(text))
@@ -144,13 +145,15 @@ def auroc(high: Tensor, low: Tensor) -> float:
 @torch.no_grad()
 def cue(net: Purifier, faces: Tensor) -> Tensor:
     """The rms of the residual, (F,), in [0, 1] units."""
-    return net(to_model_range(faces)).square().mean(dim=(1, 2, 3)).sqrt() / 2
+    taken: Tensor = net(to_model_range(faces)) / 2
+    return taken.square().mean(dim=(1, 2, 3)).sqrt()
 
 
 def measure(name: str, net: Purifier, faces: Tensor, folder: Path) -> list[str]:
     """Lines of the table for one generator; attacked faces are kept in the folder."""
     translator = load_translator(name)
-    asked = condition_values(translator.record, **TASKS[name])
+    attributes, expression = TASKS[name]
+    asked = condition_values(translator.record, attributes=attributes, expression=expression)
     condition = translator.condition(asked, len(faces))
     path = folder / f"held-out-{translator.record.sha256[:12]}-{len(faces)}.pt"
     if not path.exists():
