@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 from unicodedata import category
 
 
@@ -33,6 +34,8 @@ class MagdrError(Exception):
     """
 
     exit_code = 1
+    run: Any = None
+    """The `RunReport` of what was done by then, where something was."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from magdr_video.errors import ClosedPipe, MagdrError, RuntimeFailure
 from magdr_video.settings import Settings
+from magdr_video.stopping import patiently
 from magdr_video.video.pipes import is_standard
 from magdr_video.video.span import WHOLE, Span
 
@@ -109,6 +110,8 @@ class Defence(Writing):
     driving: Path | None = None
     span: Span = WHOLE
     """The part of each clip that is translated."""
+    resume: bool = False
+    """Go on with what an interrupted run left."""
 
     def __call__(self, job: Job, watch: Watch) -> Document:
         """Translate `job.source` into `job.target`, which is replaced if it exists."""
@@ -117,24 +120,28 @@ class Defence(Writing):
 
         assert job.target is not None
         watch.begin(self.check(job))
-        document = translate_clip(
-            job.source,
-            job.target,
-            self.settings,
-            models=self.models(),
-            driving=self.driving,
-            options=self.encoder,
-            span=self.span,
-            overwrite=True,
-            tick=watch.tick,
-        )
+        models = self.models()
+        with patiently() as stop:
+            document = translate_clip(
+                job.source,
+                job.target,
+                self.settings,
+                models=models,
+                driving=self.driving,
+                options=self.encoder,
+                span=self.span,
+                overwrite=True,
+                resume=self.resume,
+                tick=watch.tick,
+                stop=stop,
+            )
         if job.film is not None:
             write_comparison(
                 job.source,
                 job.target,
                 job.film,
                 self.settings,
-                self.models(),
+                models,
                 driving=self.driving,
                 options=self.encoder,
                 tick=watch.tick,
@@ -219,7 +226,7 @@ def failed(work: Work, job: Job, error: MagdrError) -> Document:
         source=job.source,
         output=None,
         settings=work.settings,
-        report=None,
+        report=error.run,
         error=error,
     )
 

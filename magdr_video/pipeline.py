@@ -115,7 +115,12 @@ def _placed(items: Iterable[Aligned]) -> tuple[Placed, ...]:
 
 
 def run(
-    batches: Iterable[FrameBatch], stages: Stages, report: RunReport, *, strict: bool = False
+    batches: Iterable[FrameBatch],
+    stages: Stages,
+    report: RunReport,
+    *,
+    strict: bool = False,
+    begin: int = 0,
 ) -> Iterator[FrameBatch]:
     """Translate a clip, batch by batch, in order; every frame comes out once.
 
@@ -124,6 +129,8 @@ def run(
     Args:
         report: counters are added to it while the clip runs.
         strict: raise instead of passing a failed batch through.
+        begin: index of the first frame that comes out; batches before it are only aligned, as
+            neighbours of what follows.
 
     Raises:
         RuntimeFailure: a stage failed and `strict` is set.
@@ -132,6 +139,8 @@ def run(
     found = stages.find_faces(clock.iterate("decode", batches))
     aligned = _aligned(found, stages, report, clock, strict)
     for batch, crops, around in with_neighbours(aligned, stages.reach):
+        if batch.first_index < begin:
+            continue
         report.frames_in += len(batch)
         report.faces += len(crops)
         report.frames_without_face += len(batch) - len(np.unique(crops.faces.frame))

@@ -6,7 +6,6 @@ plain metadata; it does not survive a hostile copy, and says so in the README.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping
@@ -15,6 +14,9 @@ from typing import Any
 
 from magdr_video import __version__
 from magdr_video.errors import OutputError, PolicyError
+from magdr_video.video.hashing import sha256_of
+
+__all__ = ["output_metadata", "read_marks", "record_path", "sha256_of", "write_json"]
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 MARK_KEY = "digital_source_type"
@@ -78,15 +80,6 @@ def read_marks(metadata: Mapping[str, str]) -> list[str]:
     if "TrainedAlgorithmicMedia" in text or "trainedAlgorithmicMedia" in text:
         found.append("digital source type: trained algorithmic media (IPTC)")
     return found
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as held:
-        for piece in iter(lambda: held.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def library_versions() -> dict[str, str]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from magdr_video import provenance
+from magdr_video.delivery import (
+    Stop,
+    Tick,
+    Translation,
+    deliver_at_once,
+    deliver_in_segments,
+    identity_of,
+)
 from magdr_video.device import describe
-from magdr_video.errors import Interrupted, RuntimeFailure, SettingsError
+from magdr_video.errors import SettingsError
 from magdr_video.faces.alignment import align
 from magdr_video.loading import Models, load_models
 from magdr_video.pipeline import run
@@ -21,12 +28,10 @@ from magdr_video.staging import Staged, face_finder, face_tracker, judging_only,
 from magdr_video.types import FaceCrops, FrameBatch, RunReport
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.pipes import PipeOutput, claim_standard_output, is_standard
-from magdr_video.video.placement import check_paths, default_target, partial_path
-from magdr_video.video.prefetch import prefetch
+from magdr_video.video.placement import check_paths, default_target
 from magdr_video.video.reader import ClipReader
 from magdr_video.video.sampler import sample_at_random
 from magdr_video.video.span import WHOLE, Span
-from magdr_video.video.writer import ClipWriter
 
 __all__ = [
     "Models",
@@ -39,14 +44,6 @@ __all__ = [
     "refuse_hdr",
     "translate_clip",
 ]
-
-Tick = Callable[[int, Fraction], None]
-"""Progress: frames done and the time reached in the clip, in seconds."""
-
-Stop = Callable[[], int]
-"""Asked now and then: the number of a signal that wants the run to end, or 0."""
-
-PREFETCHED_BATCHES = 2
 
 
 def _no_tick(frames: int, seconds: Fraction) -> None:
@@ -67,6 +64,7 @@ def translate_clip(
     options: Mapping[str, str] | None = None,
     span: Span = WHOLE,
     overwrite: bool = False,
+    resume: bool = False,
     tick: Tick = _no_tick,
     stop: Stop = _go_on,
 ) -> dict[str, Any]:
@@ -80,15 +78,18 @@ def translate_clip(
         options: further options of the encoder.
         span: the part of the clip to translate; the result holds nothing else.
         overwrite: replace a target that exists.
+        resume: go on where an interrupted run of the same target stopped, if there was one; its
+            work is thrown away otherwise. Not with pipes.
         tick: called after every batch.
-        stop: asked after every batch whether to end early.
+        stop: asked after every segment, or batch of a pipe, whether to end early.
 
     Returns:
         The report (see `report.report_document`); the audit record lies beside a target that is a
         file.
 
     Raises:
-        MagdrError: see `errors`; nothing is left under the target's name.
+        MagdrError: see `errors`; nothing is left under the target's name, and beside it nothing but
+            the journal (`video.journal`) of a run that had finished a segment.
         Interrupted: `stop` said so; what was done lies in '<stem>.partial<ext>'.
     """
     report = RunReport()
@@ -98,23 +99,15 @@ def translate_clip(
         refuse_hdr(reader.info, settings.output.hdr)
         models = models or load_models(settings)
         staged = stage_clip(settings, models, reader.info, report, driving=driving)
+        report.notes += models.notes
+        work = Translation(reader, staged, settings, report, options or {}, tick, stop)
         place = PipeOutput(claim_standard_output()) if is_standard(target) else target
-        number = 0
-        with (
-            _writer(reader, place, settings, options or {}, overwrite) as writer,
-            _read_ahead(reader) as ahead,
-        ):
-            for batch in _passed_through(ahead, staged, report, settings, tick):
-                writer.write(batch)
-                if number := stop():
-                    writer.settle_at(partial_path(target))
-                    break
-            _gate(report, source)
-        report.notes += [*models.notes, *reader.notes, *writer.notes]
-        report.streams = list(writer.streams)
+        if isinstance(place, PipeOutput) or is_standard(source) or not settings.output.segment:
+            deliver_at_once(work, place, overwrite=overwrite)
+        else:
+            identity = identity_of(source, settings, models, driving, options or {}, span)
+            deliver_in_segments(work, place, identity, overwrite=overwrite, resume=resume)
     staged.count_into(report)
-    if number:
-        raise _interrupted(number, report, place)
     hashes = {"input": _hash(source, reader), "output": _hash(target, place)}
     document = _document("defend", source, target, settings, models, report, hashes)
     if not is_standard(target):
@@ -197,48 +190,6 @@ def refuse_hdr(info: ClipInfo, mode: str) -> None:
         )
 
 
-@contextmanager
-def _read_ahead(reader: ClipReader) -> Iterator[Iterator[FrameBatch]]:
-    """Batches decoded in a thread, which ends with the block whatever happens in it."""
-    ahead = prefetch(iter(reader), PREFETCHED_BATCHES)
-    try:
-        yield ahead
-    finally:
-        reader.abandon()
-        ahead.close()  # type: ignore[attr-defined]
-
-
-def _interrupted(number: int, report: RunReport, place: Path | PipeOutput) -> Interrupted:
-    where = f"; they are in {partial_path(place)}" if isinstance(place, Path) else ""
-    return Interrupted(
-        f"stopped by a signal after {report.frames_out} frames{where}", signal_number=number
-    )
-
-
-def _writer(
-    reader: ClipReader,
-    target: Path | PipeOutput,
-    settings: Settings,
-    options: Mapping[str, str],
-    overwrite: bool,
-) -> ClipWriter:
-    held, info = settings.output, reader.info
-    return ClipWriter(
-        target,
-        info,
-        source=reader.tap or info.path,
-        stretch=reader.stretch,
-        muxer=held.format if isinstance(target, PipeOutput) else None,
-        vcodec=held.vcodec or None,
-        crf=held.crf,
-        preset=held.preset or None,
-        pix_fmt=held.pix_fmt or None,
-        options=dict(options),
-        metadata=provenance.output_metadata(settings.task, held.provenance, info.metadata),
-        overwrite=overwrite,
-    )
-
-
 def _passed_through(
     batches: Iterable[FrameBatch], staged: Staged, report: RunReport, settings: Settings, tick: Tick
 ) -> Iterator[FrameBatch]:
@@ -247,14 +198,6 @@ def _passed_through(
         yield batch
         report.frames_out += len(batch)
         tick(report.frames_out, Fraction(int(batch.pts[-1])) * batch.time_base)
-
-
-def _gate(report: RunReport, source: Path) -> None:
-    """Frames out must equal frames in; checked on every run, not only in tests."""
-    if report.frames_in != report.frames_out:
-        raise RuntimeFailure(
-            f"{source}: {report.frames_in} frames went in, {report.frames_out} came out"
-        )
 
 
 def _hash(path: Path, held: ClipReader | PipeOutput | Path) -> str:

@@ -125,6 +125,9 @@ class OutputSettings:
     provenance: str = _setting(
         "auto", "marks on generated output", choices=("auto", "require", "none"), flag="provenance"
     )
+    segment: int = _setting(
+        128, "frames encoded at a time, kept if the run is killed; 0 is all", low=0, high=100_000
+    )
     format: str = _setting(
         "matroska",
         "container of what goes to standard output",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from magdr_video.checkpoint import Memory
 from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.driving import Driving, read_driving
 from magdr_video.errors import SettingsError
@@ -18,7 +19,7 @@ from magdr_video.faces.appearance import describer
 from magdr_video.faces.detector import FaceDetector
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.pasting import paste, paste_weight
-from magdr_video.faces.reference import read_reference
+from magdr_video.faces.reference import Reference, read_reference
 from magdr_video.faces.regions import region_masks
 from magdr_video.faces.selection import parse_choice
 from magdr_video.faces.smoothing import Smoothing
@@ -39,6 +40,8 @@ from magdr_video.video.clip_info import ClipInfo
 
 MOST_DISTANCES = 12
 """Tracks whose distance to a picture is told, the closest first."""
+TOOLS = (FaceDetector, PerturbationDetector, CountedGenerator, Chooser, Reference)
+"""What stages use, and what therefore is no part of what they remember."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Staged:
     stages: Stages
     finder: FaceDetector
     tracker: FaceTracker
+    memory: Memory = field(default_factory=dict)
+    """The parts that remember something from one frame to the next, by name."""
 
     def count_into(self, report: RunReport) -> None:
         """Write into the report what is known only once the last frame is through."""
@@ -116,7 +121,14 @@ def stage_clip(
         paste=_paste,
         reach=reconstruct.reach if isinstance(reconstruct, Restorer) else 0,
     )
-    return Staged(stages, finder, tracker)
+    return Staged(stages, finder, tracker, _memory(stages, tracker, report))
+
+
+def _memory(stages: Stages, tracker: FaceTracker, report: RunReport) -> dict[str, object]:
+    """Objects that remember; stages that are plain functions do not."""
+    held = {field.name: getattr(stages, field.name) for field in dataclasses.fields(stages)}
+    objects = {name: stage for name, stage in held.items() if dataclasses.is_dataclass(stage)}
+    return {"tracker": tracker, "report": report, **objects}
 
 
 def judging_only(staged: Staged) -> Staged:

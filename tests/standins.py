@@ -65,7 +65,7 @@ def inverting(meanwhile: Meanwhile = lambda batch: None) -> Staged:
     tracker: Any = SimpleNamespace(
         tracks=1, small=0, filled=0, unfilled=0, jitter=0.0, reference=None
     )
-    return Staged(stages, finder, tracker)
+    return Staged(stages, finder, tracker, {})
 
 
 def without_networks(patch: pytest.MonkeyPatch, meanwhile: Meanwhile = lambda batch: None) -> None:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "magdr_video"
 
 LEVELS = (
     ("types", "errors"),
-    ("settings", "device", "progress", "torch_pair"),
+    ("settings", "device", "progress", "stopping", "torch_pair"),
     ("surroundings",),
     ("video", "models", "criteria"),
     # The bank loads the learned purifier.
@@ -20,8 +20,9 @@ LEVELS = (
     # `faces` reads frames (`video`) and `report` flattens settings: both are below.
     ("faces", "translation", "detection", "reconstruction", "provenance", "report", "score_plot"),
     ("attacks", "pipeline"),
-    ("stages", "driving", "loading"),
+    ("stages", "driving", "loading", "checkpoint"),
     ("staging",),
+    ("delivery",),
     ("runs", "survival", "encoding"),
     ("protection", "baselines", "archive", "comparison"),
     ("jobs",),

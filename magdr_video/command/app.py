@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Any
 
 import typer
 
 from magdr_video.command import benchmark, clips, demo, info, models, protect, train
-from magdr_video.errors import ClosedPipe, Interrupted, MagdrError, printable
+from magdr_video.errors import ClosedPipe, MagdrError, printable
+from magdr_video.stopping import heed_signals
 
 app = typer.Typer(
     name="magdr-video",
@@ -49,11 +48,6 @@ def program(
     """Holds the options that come before a command."""
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second signal stops at once
-    raise Interrupted("stopped by a signal; nothing half-written is left", signal_number=number)
-
-
 def describe(error: MagdrError) -> str:
     """An error as people see it: one line, and a hint on a second."""
     lines = [f"magdr-video: {printable(str(error))}"]
@@ -64,8 +58,7 @@ def describe(error: MagdrError) -> str:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program and exit with the documented code."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    heed_signals()
     try:
         app(arguments, prog_name="magdr-video")
     except (ClosedPipe, BrokenPipeError):

@@ -95,6 +95,9 @@ def defend(
     archive: Path | None = typer.Option(
         None, "--archive", help="List of done clips: skip those in it, add those that get done."
     ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Go on with what an interrupted run left beside the output."
+    ),
     strict: bool = typer.Option(False, "--strict", help="A failed stage ends the run."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan; write nothing."),
     print_config: bool = PRINT_CONFIG,
@@ -111,7 +114,7 @@ def defend(
 ) -> None:
     """Detect and undo perturbations, translate the faces, write the clip."""
     check_mode(progress_mode)
-    overwriting = Overwriting(yes, no)
+    overwriting = Overwriting(yes, no, resume)
     if compare is not None:
         _check_comparison([*inputs, *([output] if output else [])], undefended, start or end)
     resolved = resolve(
@@ -142,7 +145,7 @@ def defend(
         show_settings(resolved)
         return
     settings = resolved.settings
-    _check_pipes(inputs, output, pipe_format, as_json=as_json)
+    _check_pipes(inputs, output, pipe_format, as_json=as_json, resume=resume)
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
     done = None
     if archive is not None:
@@ -161,6 +164,7 @@ def defend(
         driving=driving,
         encoder=dict(pair(text) for text in options),
         span=parse_span(start, end),
+        resume=resume,
     )
     if dry_run:
         batch = run_entries(entries, DryRun(work), "none", quiet, fail_fast, lambda _: [])
@@ -281,9 +285,16 @@ def check_mode(mode: str) -> None:
 
 
 def _check_pipes(
-    inputs: list[Path], output: Path | None, pipe_format: str | None, *, as_json: bool
+    inputs: list[Path],
+    output: Path | None,
+    pipe_format: str | None,
+    *,
+    as_json: bool,
+    resume: bool,
 ) -> None:
     """Nothing but the film may go to stdout, and only there is its container a free choice."""
+    if resume and any(is_standard(path) for path in (*inputs, output or Path())):
+        raise UsageError("--resume needs files: a pipe cannot be read or written again")
     if len(inputs) > 1 and any(is_standard(path) for path in inputs):
         raise UsageError(f"standard input and {len(inputs) - 1} other inputs", hint="give - alone")
     if output is not None and is_standard(output):

@@ -20,10 +20,11 @@ from magdr_video.video.pipes import is_standard
 
 @dataclass(frozen=True)
 class Overwriting:
-    """What the user said about files that exist: -y, -n, or neither."""
+    """What the user said about files and work that exist: -y, -n, --resume, or nothing."""
 
     yes: bool = False
     no: bool = False
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if self.yes and self.no:
@@ -36,12 +37,23 @@ class Overwriting:
             OutputError: the target exists and nobody can be asked.
         """
         if not target.exists() or self.yes:
+            self._spare_work(target)
             return True
         if self.no:
             return False
         if sys.stdin.isatty() and sys.stderr.isatty():
             return typer.confirm(f"{target} exists. Overwrite?", err=True)
         raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
+
+    def _spare_work(self, target: Path) -> None:
+        """Do not throw away what an interrupted run has done unless told to."""
+        from magdr_video.video.journal import holds_work
+
+        if holds_work(target) and not (self.yes or self.resume):
+            raise OutputError(
+                f"an interrupted run of {target} has left its work",
+                hint="--resume goes on with it, -y begins anew",
+            )
 
 
 def plan(

@@ -110,6 +110,12 @@ class FaceTracker:
             yield self._release(held.popleft())
 
     def _admit(self, batch: FrameBatch) -> None:
+        if batch.first_index < self._next:
+            # A run goes on from where another stopped: its slots wait for their pictures.
+            for slot in self._slots:
+                if 0 <= slot.number - batch.first_index < len(batch):
+                    slot.batch = batch
+            return
         for index in range(len(batch)):
             if batch.cut[index] or self._next == 0:
                 self._shot, self._shot_start = self._shot + 1, self._next

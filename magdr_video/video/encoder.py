@@ -48,9 +48,24 @@ class EncoderChoice:
 
 
 def add_encoder(
-    output: OutputContainer, info: ClipInfo, choice: EncoderChoice, default: str, notes: list[str]
+    output: OutputContainer,
+    info: ClipInfo,
+    choice: EncoderChoice,
+    default: str,
+    notes: list[str],
+    *,
+    global_header: bool | None = None,
 ) -> VideoStream:
     """Add the video stream to `output` and open its encoder.
+
+    Args:
+        output: a container whose header is not written yet.
+        info: the clip that will be encoded.
+        choice: what the user asked for.
+        default: the encoder where the user asked for none.
+        notes: is told what a user should know.
+        global_header: put the encoder's headers into the container, or into the stream; None does
+            as `output` wants, which is wrong where packets go on into another container.
 
     A hardware encoder that cannot open is replaced by the software one of its family, and `notes`
     says so.
@@ -68,6 +83,9 @@ def add_encoder(
             choice = replace(choice, preset=None, pix_fmt=None, options={})
             notes.append(f"{family}_{kind} cannot be used here ({reason}); {name} instead")
     stream = _add(output, info, name, choice)
+    if global_header is not None:
+        flags = stream.codec_context.flags & ~Flags.global_header
+        stream.codec_context.flags = flags | (Flags.global_header if global_header else 0)
     _open(stream, name)
     coded = stream.codec_context.pix_fmt or info.pixel_format
     if coded != info.pixel_format:
@@ -187,7 +205,7 @@ def _options(name: str, choice: EncoderChoice) -> dict[str, str]:
     """The encoder's options: quality, speed, then the user's own, which win."""
     quality = next((o for part, o in CRF_OPTION.items() if part in name), "crf")
     has_quality = quality != "crf" or name.startswith("lib")
-    if choice.crf is None and RATE_OPTIONS & choice.options.keys():
+    if RATE_OPTIONS & choice.options.keys():
         has_quality = False
     options = {quality: str(CRF if choice.crf is None else choice.crf)} if has_quality else {}
     if choice.preset is not None and any(part in name for part in HAS_PRESET):

@@ -22,6 +22,11 @@ class FrameClock:
     moved: int = 0
     """Frames that had the time of another."""
 
+    @property
+    def note(self) -> str:
+        """What a user should know of the moved frames."""
+        return f"{self.moved} frames with the time of another moved by one tick"
+
     def next(self, pts: int) -> int:
         """The frame's own time, or the next tick where it repeats the last one's."""
         if self.last is not None and pts <= self.last:

@@ -63,6 +63,12 @@ def default_encoder(muxer: str, bits: int) -> str:
     return "libx264" if bits <= 10 else "libx265"
 
 
+def wants_global_header(muxer: str) -> bool:
+    """True where the container holds the encoder's headers, so that the stream need not."""
+    flags = av.format.Flags(av.ContainerFormat(muxer, "w").flags)
+    return av.format.Flags.global_header in flags
+
+
 def refusal(muxer: str, template: Stream) -> str:
     """Why a container cannot hold a copy of this stream; empty where it can.
 

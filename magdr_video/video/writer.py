@@ -97,6 +97,7 @@ class ClipWriter:
         self._carried: CarriedStreams | None = None
         self._clock = FrameClock()
         self._rounded = False
+        self._encoded = self._abandoned = False
         self.frames = 0
         """Frames written so far."""
         self.streams: list[StreamNote] = []
@@ -124,7 +125,7 @@ class ClipWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
+        if error is not None or self._abandoned:
             self._discard()
             return
         try:
@@ -133,6 +134,15 @@ class ClipWriter:
         except BaseException:
             self._discard()
             raise
+
+    @property
+    def path(self) -> Path:
+        """Where the film will be."""
+        return self._place.path
+
+    def abandon(self) -> None:
+        """Write nothing after all: what can fail before the first frame has been tried."""
+        self._abandoned = True
 
     def settle_at(self, path: Path) -> None:
         """Let the film appear under another name, as one that is not whole must; not in a pipe."""
@@ -148,6 +158,15 @@ class ClipWriter:
         with writing(self._place.path):
             for index in range(len(batch)):
                 self._mux(self._encoder.encode(batch, index))
+                self.frames += 1
+
+    def write_packets(self, packets: Iterable[Packet[Any]]) -> None:
+        """Add frames that are encoded already, by the encoder that this writer would use."""
+        self._encoded = True
+        with writing(self._place.path):
+            for packet in packets:
+                packet.stream = self._video
+                self._mux([packet])
                 self.frames += 1
 
     def _mux(self, packets: Iterable[Packet[Any]]) -> None:
@@ -208,7 +227,8 @@ class ClipWriter:
         assert self._output is not None
         if not self.frames:
             raise RuntimeFailure(f"no frame was written to {self._place.path}")
-        self._mux(self._encoder.flush())
+        if not self._encoded:
+            self._mux(self._encoder.flush())
         if self._carried is not None:
             self._carried.copy_until(self._output, None)
         tick = self._video.time_base
@@ -219,9 +239,7 @@ class ClipWriter:
         if self._rounded:
             self.notes.append(f"{self._muxer} rounds times to {tick} s")
         if self._clock.moved:
-            self.notes.append(
-                f"{self._clock.moved} frames with the time of another moved by one tick"
-            )
+            self.notes.append(self._clock.note)
 
     def _close_source(self) -> None:
         if self._carried is not None:
