@@ -55,14 +55,19 @@ class Batch:
 
     @property
     def failures(self) -> list[MagdrError]:
-        """What ended the inputs that failed."""
-        return [error for one in self.documents if (error := error_of(one)) is not None]
+        """What ended the inputs that failed; a signal is no failure of theirs."""
+        return [
+            error
+            for one in self.documents
+            if not _was_stopped(one) and (error := error_of(one)) is not None
+        ]
 
     @property
     def left(self) -> list[Job]:
-        """Inputs that were neither begun nor skipped."""
+        """Inputs that were not begun, or begun and not ended; skipped ones need nothing."""
+        ended = {i for i, one in self.reports.items() if not _was_stopped(one)}
         held = enumerate(self.entries)
-        return [e.job for i, e in held if i not in self.reports and not e.skipped]
+        return [e.job for i, e in held if i not in ended and not e.skipped]
 
     @property
     def ending(self) -> MagdrError | None:
@@ -73,9 +78,9 @@ class Batch:
         if not failures or total == 1:
             return failures[0] if failures else None
         codes = {error.exit_code for error in failures}
-        left = f", {len(self.left)} not begun" if self.left else ""
+        left = f", {len(self.left)} left" if self.left else ""
         summary = PartialFailure(f"{len(failures)} of {total} inputs failed{left}")
-        if len(failures) == len(self.reports) == total - len(self.left):
+        if not self.done and not any(entry.skipped for entry in self.entries):
             summary.exit_code = codes.pop() if len(codes) == 1 else 1
         return summary
 
@@ -130,16 +135,20 @@ def run_batch(
         can still be reported.
     """
     batch = Batch(entries)
+
+    def note(index: int, document: Document) -> None:
+        batch.reports[index] = document
+        audience.end(index, document)
+        if document["exit_code"] == 0:
+            done(entries[index].job)
+
     try:
-        with closing(_reports(entries, work, audience, jobs)) as reports:
+        with closing(_reports(entries, work, audience, jobs, note)) as reports:
             for index, document in reports:
-                batch.reports[index] = document
-                audience.end(index, document)
-                if document["exit_code"] == 0:
-                    done(entries[index].job)
-                elif document["exit_code"] > 128:
+                note(index, document)
+                if _was_stopped(document):
                     raise _interruption(document)
-                elif fail_fast:
+                if document["exit_code"] and fail_fast:
                     break
     except Interrupted as stop:
         batch.interruption = stop
@@ -147,7 +156,11 @@ def run_batch(
 
 
 def _reports(
-    entries: Sequence[Entry], work: Work, listener: Listener, jobs: int
+    entries: Sequence[Entry],
+    work: Work,
+    listener: Listener,
+    jobs: int,
+    late: Callable[[int, Document], None],
 ) -> Generator[tuple[int, Document], None, None]:
     """First what is refused at once, then each clip as it ends."""
     for index, entry in enumerate(entries):
@@ -159,7 +172,7 @@ def _reports(
         if not entry.skipped and entry.refusal is None
     ]
     if jobs > 1 and len(waiting) > 1:
-        yield from run_in_workers(work, waiting, jobs, listener)
+        yield from run_in_workers(work, waiting, jobs, listener, late)
     elif len(entries) == 1 and waiting:
         yield 0, _alone(work, entries[0].job, _Watch(listener, 0))
     else:
@@ -174,6 +187,11 @@ def _alone(work: Work, job: Job, watch: _Watch) -> Document:
         raise
     except MagdrError as error:
         return failed(work, job, error)
+
+
+def _was_stopped(document: Document) -> bool:
+    """True where a signal ended the work on a clip."""
+    return int(document["exit_code"]) > 128
 
 
 def _interruption(document: Document) -> Interrupted:

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -41,7 +41,11 @@ class Listener(Protocol):
 
 
 def run_in_workers(
-    work: Work, jobs: Sequence[tuple[int, Job]], count: int, listener: Listener
+    work: Work,
+    jobs: Sequence[tuple[int, Job]],
+    count: int,
+    listener: Listener,
+    late: Callable[[int, Document], None] = lambda index, document: None,
 ) -> Iterator[tuple[int, Document]]:
     """Do clips in `count` processes; reports come in the order in which clips are done.
 
@@ -53,12 +57,13 @@ def run_in_workers(
         jobs: the clips, each with its place in the batch; begun in this order.
         count: processes at most, at least 1.
         listener: told of progress, in the caller's thread.
+        late: takes the reports of clips that were still worked on when this was stopped.
     """
     crew = _Crew(work, deque(jobs), count)
     try:
         yield from crew.reports(listener)
     finally:
-        crew.dismiss()
+        crew.dismiss(late)
 
 
 @dataclass
@@ -132,15 +137,16 @@ class _Crew:
         with suppress(OSError):
             worker.pipe.send(message)
 
-    def dismiss(self) -> None:
-        """Ask those at work to stop, wait for them, and end those that do not."""
+    def dismiss(self, late: Callable[[int, Document], None]) -> None:
+        """Ask those at work to stop, wait for their reports, and end those that give none."""
         for worker in self._workers:
             worker.process.terminate()
         deadline = time.monotonic() + PATIENCE_SECONDS
         for worker in self._workers:
             while worker.process.is_alive() and time.monotonic() < deadline:
-                _empty(worker.pipe)
+                _hand_on(worker, late)
                 worker.process.join(0.05)
+            _hand_on(worker, late)
             self._end(worker)
         self._workers = []
 
@@ -151,11 +157,13 @@ class _Crew:
         worker.pipe.close()
 
 
-def _empty(pipe: Connection) -> None:
-    """Read what a worker still says, so that it does not wait for us."""
+def _hand_on(worker: _Worker, late: Callable[[int, Document], None]) -> None:
+    """Read what a worker still says, so that it does not wait for us; its report counts."""
     with suppress(EOFError, OSError):
-        while pipe.poll():
-            pipe.recv()
+        while worker.pipe.poll():
+            kind, *values = worker.pipe.recv()
+            if kind == "done":
+                late(worker.index, values[0])
 
 
 def _death(worker: _Worker) -> RuntimeFailure:

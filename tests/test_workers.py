@@ -71,8 +71,26 @@ def test_an_interruption_stops_every_worker_and_leaves_nothing(tmp_path: Path) -
     batch = run_batch(entries(tmp_path, "slow1", "slow2", "c"), work, Stopping(), jobs=2)
     assert batch.ending is not None and batch.ending.exit_code == 130
     assert sorted(word for _, word in work.notes("stopped")) == ["slow1", "slow2"]
+    assert {index: one["exit_code"] for index, one in batch.reports.items()} == {0: 143, 1: 143}
+    assert [job.source.stem for job in batch.left] == ["slow1", "slow2", "c"]
     assert workers_of(os.getpid()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["diary"]
+
+
+def test_a_clip_that_gets_done_while_the_batch_stops_counts(tmp_path: Path) -> None:
+    class Stopping(Gallery):
+        def tick(self, index: int, frames: int, seconds: Fraction) -> None:
+            super().tick(index, frames, seconds)
+            if {index for index, _ in self.ticks} == {0, 1}:
+                raise Interrupted("stopped by a signal", signal_number=2)
+
+    done: list[str] = []
+    work = NamedWork(tmp_path / "diary")
+    held = entries(tmp_path, "stubborn1", "slow2", "c")
+    batch = run_batch(held, work, Stopping(), jobs=2, done=lambda job: done.append(job.source.stem))
+    assert done == ["stubborn1"]
+    assert batch.reports[0]["exit_code"] == 0
+    assert batch.ending is not None and batch.ending.exit_code == 130
 
 
 def start(folder: Path, *names: str) -> subprocess.Popen[str]:

@@ -57,6 +57,8 @@ class NamedWork:
             os.kill(os.getpid(), signal.SIGSEGV)
         if "slow" in name:
             self._dawdle(job, watch)
+        if "stubborn" in name:
+            self._go_on(watch)
 
     def _dawdle(self, job: Job, watch: Watch) -> None:
         """A minute of work that leaves nothing half-done when it is stopped."""
@@ -71,6 +73,15 @@ class NamedWork:
             raise
         finally:
             part.unlink()
+
+    def _go_on(self, watch: Watch) -> None:
+        """Work until a signal comes, then finish all the same."""
+        try:
+            for step in range(600):
+                time.sleep(0.1)
+                watch.tick(step, Fraction(step, 10))
+        except MagdrError:
+            self.note("heard", "it")
 
     def note(self, *words: Any) -> None:
         with self.diary.open("a") as held:
