@@ -72,9 +72,9 @@ class Batch:
     @property
     def ending(self) -> MagdrError | None:
         """The error that the whole ends with: the one input's own, the common code, or 9."""
-        if self.interruption is not None:
-            return self.interruption
         failures, total = self.failures, len(self.entries)
+        if self.interruption is not None:
+            return self.interruption if total == 1 else self._stopped(self.interruption)
         if not failures or total == 1:
             return failures[0] if failures else None
         codes = {error.exit_code for error in failures}
@@ -83,6 +83,13 @@ class Batch:
         if not self.done and not any(entry.skipped for entry in self.entries):
             summary.exit_code = codes.pop() if len(codes) == 1 else 1
         return summary
+
+    def _stopped(self, stop: Interrupted) -> Interrupted:
+        return Interrupted(
+            f"stopped by a signal; {len(self.left)} of {len(self.entries)} inputs are left",
+            signal_number=stop.exit_code - 128,
+            hint="the same command with --resume goes on, with --archive past those that are done",
+        )
 
     def document(self, command: str) -> Document:
         """One report for all (`batch.schema.json`)."""

@@ -20,14 +20,19 @@ class _Heard:
 
     number: int = 0
     patient: bool = False
+    aloud: bool = True
 
 
 _heard = _Heard()
 
 
-def heed_signals() -> None:
-    """Answer SIGINT and SIGTERM from now on; called once, by the program itself."""
-    _heard.number, _heard.patient = 0, False
+def heed_signals(*, aloud: bool = True) -> None:
+    """Answer SIGINT and SIGTERM from now on; called once, by the program itself.
+
+    Args:
+        aloud: tell on stderr that the first signal was heard.
+    """
+    _heard.number, _heard.patient, _heard.aloud = 0, False, aloud
     signal.signal(signal.SIGINT, _answer)
     signal.signal(signal.SIGTERM, _answer)
 
@@ -51,8 +56,13 @@ def patiently() -> Iterator[Callable[[], int]]:
 def _answer(number: int, _frame: FrameType | None) -> None:
     if _heard.patient and not _heard.number:
         _heard.number = number
-        # Not print: the signal may have come in the middle of one.
-        os.write(2, STOPPING)
+        if _heard.aloud:
+            tell_stopping()
         return
     signal.signal(number, signal.SIG_DFL)  # one more ends the process on the spot
     raise Interrupted("stopped by a signal; nothing half-written is left", signal_number=number)
+
+
+def tell_stopping() -> None:
+    """Say that work comes to its end; not by print, in the middle of which a signal may come."""
+    os.write(2, STOPPING)

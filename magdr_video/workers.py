@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
 from typing import Any, Protocol
 
 from magdr_video.errors import Interrupted, RuntimeFailure
 from magdr_video.jobs import Document, Job, Work, attempt, failed
+from magdr_video.stopping import heed_signals, tell_stopping
 
 TICK_SECONDS = 0.1
 """Least time between two reports of progress from one worker."""
@@ -62,6 +62,9 @@ def run_in_workers(
     crew = _Crew(work, deque(jobs), count)
     try:
         yield from crew.reports(listener)
+    except Interrupted:
+        tell_stopping()
+        raise
     finally:
         crew.dismiss(late)
 
@@ -199,16 +202,11 @@ class _Messenger:
             raise Interrupted("the batch has ended", signal_number=signal.SIGTERM) from error
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    raise Interrupted("stopped by a signal", signal_number=number)
-
-
 def _serve(pipe: Connection, work: Work, threads: int) -> None:
     """A worker's life: clips until there are no more, or until it is stopped."""
     # Ctrl-C reaches every process of the terminal; here the batch decides what follows from it.
+    heed_signals(aloud=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     with suppress(Interrupted, EOFError, OSError):
         while (job := pipe.recv()) is not None:

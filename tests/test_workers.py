@@ -16,6 +16,7 @@ import pytest
 
 from magdr_video.batch import run_batch
 from magdr_video.errors import Interrupted
+from magdr_video.stopping import STOPPING
 from tests.clips import ClipPlan, make_clip
 from tests.works import Gallery, NamedWork, entries, run
 
@@ -122,7 +123,10 @@ def test_a_signal_to_the_whole_terminal_ends_all_in_order(
         child.send_signal(number)
     out, err = child.communicate(timeout=60)
     assert child.returncode == code
-    assert err.splitlines() == ["magdr-video: stopped by a signal; nothing half-written is left"]
+    told, ended, hint = err.splitlines()
+    assert told == STOPPING.decode().strip()
+    assert ended == "magdr-video: stopped by a signal; 3 of 3 inputs are left"
+    assert "--resume" in hint
     assert out.strip() == "['slow1', 'slow2', 'c']"
     assert [path.name for path in tmp_path.iterdir()] == ["diary"]
     assert not any(worker.is_running() for worker in workers)
