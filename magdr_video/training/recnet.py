@@ -26,6 +26,7 @@ from magdr_video.training.clean_faces import face_files, list_hash
 from magdr_video.training.recnet_fit import Fitted, Tried, fit, try_chains
 from magdr_video.training.recnet_table import chain_text, table_text
 from magdr_video.training.repair_faces import (
+    Subject,
     attacked_faces,
     averaged_views,
     load_subject,
@@ -171,7 +172,7 @@ def pretrain(
         f"Made by: magdr-video train recnet --task {task} --faces {faces} "
         f"--held-out {held_out} --views {views} (seed {SEED}, CPU)",
         f"Training faces: {len(files)} synthetic ones, list sha256 {list_hash(files)}",
-        f"S_final as of the calibration table with sha256 {_table_hash(task)}",
+        f"S_final by the calibration table's statistics, sha256 {statistics_hash(subject)}",
         *lines,
     ]
     out.mkdir(parents=True, exist_ok=True)
@@ -179,9 +180,19 @@ def pretrain(
     return "\n".join(about)
 
 
-def _table_hash(task: str) -> str:
-    path = preset_folder() / "tables" / f"{task}.toml"
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def statistics_hash(subject: Subject) -> str:
+    """SHA-256 of all that S_final depends on in the calibration table; verdicts leave it alone."""
+    table = subject.detector.table
+    parts = [str(table.transforms), str(table.criteria), f"{table.weight:g} {table.tau_final:g}"]
+    for one in table.statistics:
+        values = (
+            one.distortion_mean,
+            one.distortion_std,
+            one.consistency_mean,
+            one.consistency_std,
+        )
+        parts += [str(one.condition), *(str(held.tolist()) for held in values)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def main() -> None:
