@@ -3,10 +3,12 @@
 An adversarial perturbation moves the output far more than noise of equal power and texture,
 because it points along the generator's gradient at this very place; camera noise and sharpening
 do not. Shifting the removed residual keeps its power, its colours and its spectrum; only the aim
-is lost. Reading both outputs beside each other costs one generator pass. Measured on 27 faces with
-`edit`: the ratio told perturbed faces from clean ones with noise of equal power with an AUROC of
-0.99 in a fit that had 0.93 without it; new random signs at every pixel, the other control tried,
-gave nothing.
+is lost. Reading the outputs beside each other costs one generator pass.
+
+Measured on `edit`, 27 faces in each of six clean kinds: how far the output moves when the residual
+is taken away, over how far it moves when it is misplaced (the cue `far`), told attacked faces with
+an AUROC of 0.98 to 1.00, 0.99 against clean faces with noise of equal power, where no other cue
+had more than 0.71. New random signs at every pixel, the other control tried, gave nothing (0.54).
 """
 
 from __future__ import annotations

@@ -7,14 +7,20 @@ scores and nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from magdr_video.detection.calibration import Calibration, CleanStatistics, FittedScore
-from magdr_video.detection.cues import INPUT_CUES, MASKED_CUES, measure_cues
+from magdr_video.detection.cues import (
+    CONTROL_CUES,
+    INPUT_CUES,
+    MASKED_CUES,
+    SCORED_CUES,
+    measure_cues,
+)
 from magdr_video.detection.detector import judge
 from magdr_video.detection.measurement import Measurement
 from magdr_video.training.logistic import fit_logistic
@@ -31,7 +37,7 @@ CLASSES = ("smooth", "rough", "lossless", "compressed")
 PERTURBED = (False, False, True, True)
 """Which of `CLASSES` are attacked."""
 
-RIDGE = 3e-4
+RIDGE = 1e-3
 
 
 def _spread_with_floor(raw: Tensor) -> Tensor:
@@ -105,13 +111,13 @@ def fit_thresholds(table: Calibration, clean: Measurement) -> Calibration:
     )
 
 
-def cues_of_scores(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The fitted scores, the combined one and its ablations, and the cues that each may see."""
-    return {
-        "combined": tuple(names),
-        "no masks": tuple(name for name in names if name not in MASKED_CUES),
-        "noise": INPUT_CUES,
-    }
+SCORES: Mapping[str, tuple[str, ...]] = {
+    "combined": SCORED_CUES,
+    "no masks": tuple(name for name in SCORED_CUES if name not in MASKED_CUES),
+    "control": CONTROL_CUES,
+    "noise": INPUT_CUES,
+}
+"""The fitted scores, the combined one and its ablations, and the cues that each may see."""
 
 
 def fit_scores(
@@ -127,7 +133,7 @@ def fit_scores(
     """
     seen, checked = measure_cues(held, table), measure_cues(validation, table)
     out = {}
-    for name, cues in cues_of_scores(list(seen)).items():
+    for name, cues in SCORES.items():
         values = torch.stack([seen[cue] for cue in cues], dim=1)
         weights, biases = fit_logistic(values, classes, ridge=RIDGE)
         plain = FittedScore(cues, PERTURBED, weights, biases, 0.0)

@@ -12,7 +12,7 @@ from magdr_video.detection.calibration import Calibration
 from magdr_video.detection.detector import judge
 from magdr_video.detection.measurement import Measurement
 
-DECIDERS = ("combined", "union", "distortion", "consistency", "no masks", "noise")
+DECIDERS = ("combined", "union", "distortion", "consistency", "no masks", "control", "noise")
 """The combined score, the paper's detectors, and the other ablations."""
 
 HARD = ("photograph", "noise", "sharpened", "jpeg 75", "h264 crf 23")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from magdr_video.detection.control import SHIFT, misplaced_copy
-from magdr_video.detection.cues import INPUT_CUES, MASKED_CUES, measure_cues
+from magdr_video.detection.cues import INPUT_CUES, SCORED_CUES, measure_cues
 from magdr_video.detection.measurement import Measurement, join, measure
 from magdr_video.detection.texture import (
     chroma_noise,
@@ -40,7 +40,7 @@ def grain(*shape: int) -> torch.Tensor:
 def test_every_cue_is_a_finite_number_of_each_face_even_where_nothing_changes() -> None:
     held = join([measured(pictures(2, noise=0.05)), measured(torch.full((1, 3, 32, 32), 0.5))])
     cues = measure_cues(held, TABLE)
-    assert {*INPUT_CUES, *MASKED_CUES} < cues.keys()
+    assert {*INPUT_CUES, *SCORED_CUES} <= cues.keys()
     for name, values in cues.items():
         assert values.shape == (3,), name
         assert values.isfinite().all(), name
@@ -77,8 +77,8 @@ def test_noise_that_is_aimed_at_the_generator_has_a_larger_aim_than_noise_that_i
     pattern, other = grain(2, 3, 48, 48).sign()
     faces = pictures(1, 48)
     crops = torch.cat([faces + 0.02 * pattern, faces + 0.02 * other]).clamp(0, 1)
-    aim = measure_cues(measured(crops, AimedGenerator(pattern)), TABLE)["aim"]
-    assert aim[0] > aim[1] + 1
+    cues = measure_cues(measured(crops, AimedGenerator(pattern)), TABLE)
+    assert cues["aim"][0] > cues["aim"][1] + 1
 
 
 def test_noise_alike_in_all_channels_is_not_coloured() -> None:
