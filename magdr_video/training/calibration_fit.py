@@ -37,7 +37,7 @@ CLASSES = ("smooth", "rough", "lossless", "compressed")
 PERTURBED = (False, False, True, True)
 """Which of `CLASSES` are attacked."""
 
-RIDGE = 1e-3
+RIDGE = 1e-2
 
 
 def _spread_with_floor(raw: Tensor) -> Tensor:
