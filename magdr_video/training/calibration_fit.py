@@ -37,7 +37,12 @@ CLASSES = ("smooth", "rough", "lossless", "compressed")
 PERTURBED = (False, False, True, True)
 """Which of `CLASSES` are attacked."""
 
-RIDGE = 1e-2
+RARER: Mapping[str, float] = {"compressed": 3.0}
+"""By how much the log odds of a class are lowered after the fit. After a codec a perturbed face
+looks much like a clean one; counted as often as the others, that class blurs the lossless ones
+(AUROC against all clean faces 0.967 instead of 0.995, 27 faces in each of nine kinds, `edit`)."""
+
+RIDGE = 1e-3
 
 
 def _spread_with_floor(raw: Tensor) -> Tensor:
@@ -136,6 +141,8 @@ def fit_scores(
     for name, cues in SCORES.items():
         values = torch.stack([seen[cue] for cue in cues], dim=1)
         weights, biases = fit_logistic(values, classes, ridge=RIDGE)
+        for kind, less in RARER.items():
+            biases[CLASSES.index(kind)] -= less
         plain = FittedScore(cues, PERTURBED, weights, biases, 0.0)
         out[name] = replace(plain, threshold=threshold(plain(checked)))
     return out
