@@ -12,6 +12,7 @@ from magdr_video.detection.calibration import Calibration, load_calibration
 from magdr_video.device import choose_device, set_threads
 from magdr_video.errors import SettingsError
 from magdr_video.models import zoo
+from magdr_video.models.foreign import Declaration
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable, load_recnet, unfitted
 from magdr_video.settings import Settings, preset_folder
@@ -46,7 +47,9 @@ def load_models(settings: Settings) -> Models:
     """
     set_threads()
     device = choose_device(settings.run.device)
-    translator = load_translator(settings.model.generator, device)
+    translator = load_translator(
+        settings.model.generator, device, declared=declaration_of(settings)
+    )
     if translator.record.task != settings.task:
         raise SettingsError(
             f"'{translator.record.name}' is for the task {translator.record.task}, "
@@ -59,6 +62,7 @@ def load_models(settings: Settings) -> Models:
         attributes=about.attributes,
         expression=about.expression,
         strength=about.strength,
+        values=about.values,
     )
     parser = zoo.find(settings.model.parser)
     table, notes = _calibration(settings, translator)
@@ -77,6 +81,19 @@ def load_models(settings: Settings) -> Models:
         condition=condition,
         weights=weights,
         notes=notes + more,
+    )
+
+
+def declaration_of(settings: Settings) -> Declaration:
+    """What the settings say of a generator that does not tell itself."""
+    held = settings.model
+    names = tuple(name.strip() for name in held.conditions.split(",") if name.strip())
+    return Declaration(
+        task=settings.task,
+        size=held.size,
+        alignment=held.alignment,
+        value_range=held.value_range,
+        conditions=names,
     )
 
 

@@ -43,7 +43,15 @@ def _setting(
 class ModelSettings:
     """Which weights are used."""
 
-    generator: str = _setting("", "name or file of the generator's weights")
+    generator: str = _setting("", "name or file of weights, TorchScript, or package.module:factory")
+    size: int = _setting(0, "any other generator: side of its crops, px", low=0, high=4096)
+    alignment: str = _setting("ffhq", "any other generator: ffhq, celeba, openface or box")
+    value_range: str = _setting(
+        "-1..1", "any other generator: range of its images", choices=("-1..1", "0..1")
+    )
+    conditions: str = _setting(
+        "", "any other generator: names of its condition's values, comma-separated"
+    )
     parser: str = _setting("bisenet-compact", "name or file of the face parser's weights")
     au_estimator: str = _setting("au-estimator", "reads the driving clip's expression")
 
@@ -59,6 +67,7 @@ class ConditionSettings:
         "", "reenact: a name such as happy, or AU12=0.8,AU25=0.5", flag="expression"
     )
     strength: float = _setting(1.0, "reenact: scales the expression", low=0.0, high=2.0)
+    values: str = _setting("", "the condition itself, comma-separated numbers, for any generator")
 
 
 @dataclass(frozen=True)

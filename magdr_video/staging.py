@@ -20,8 +20,8 @@ from magdr_video.faces.detector import FaceDetector
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.pasting import paste, paste_weight
 from magdr_video.faces.reference import Reference, read_reference
-from magdr_video.faces.regions import region_masks
 from magdr_video.faces.selection import parse_choice
+from magdr_video.faces.regions import known_attributes, region_masks
 from magdr_video.faces.smoothing import Smoothing
 from magdr_video.faces.tracker import FaceTracker
 from magdr_video.loading import Models
@@ -193,7 +193,7 @@ def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrie
             return parse(crops, models.parser, models.parser_size)
 
     def to_masks(probabilities: Tensor) -> Masks:
-        return region_masks(probabilities, settings.task, names)
+        return region_masks(probabilities, settings.task, known_attributes(names))
 
     return MaskCarrier(parse_classes, to_masks, parse_period(settings), report)
 

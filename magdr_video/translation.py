@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -21,6 +22,8 @@ from magdr_video.models.conditions import (
     condition_for_edit,
     condition_for_expression,
 )
+from magdr_video.models.foreign import ARCHITECTURE as FOREIGN
+from magdr_video.models.foreign import Declaration, is_foreign, load_foreign
 from magdr_video.models.record import ModelRecord
 from magdr_video.models.trunk import blend_by_attention, from_model_range, to_model_range
 from magdr_video.models.zoo import find, list_models, load
@@ -73,7 +76,7 @@ class Translator:
     @property
     def device(self) -> torch.device:
         """Where the network lies."""
-        return next(self.module.parameters()).device
+        return next(chain(self.module.parameters(), self.module.buffers())).device
 
     def condition(self, values: Sequence[float] | Tensor, faces: int) -> Tensor:
         """One condition for every face: (C,) or (F, C) to (F, C) on the network's device."""
@@ -112,7 +115,13 @@ class Translator:
         return self.draft(crops, condition).attention if self.has_attention else None
 
     def features(self, crops: Tensor, condition: Tensor) -> Tensor:
-        """Output of the last residual block, (F, 4 width, S/4, S/4): Phi of METHOD 5.1."""
+        """Output of the last residual block, (F, 4 width, S/4, S/4): Phi of METHOD 5.1.
+
+        Raises:
+            SettingsError: the generator is a foreign one, whose layers are not known.
+        """
+        if self.record.architecture == FOREIGN:
+            raise SettingsError(f"the layers of '{self.record.name}' are not known")
         self._check(crops, condition)
         self.passes += len(crops)
         out: Tensor = cast(Any, self.module).features(to_model_range(crops), condition)
@@ -150,26 +159,48 @@ class Translator:
             raise ValueError(f"condition has shape {tuple(condition.shape)}, expected {wanted}")
 
 
-def load_translator(name_or_path: str, device: torch.device | str = "cpu") -> Translator:
+def load_translator(
+    name_or_path: str,
+    device: torch.device | str = "cpu",
+    *,
+    declared: Declaration | None = None,
+) -> Translator:
     """The named generator, ready to translate.
+
+    Args:
+        name_or_path: of weights, a file of TorchScript or `torch.export`, or
+            `package.module:factory`.
+        declared: what is known of a generator that does not tell itself.
 
     Raises:
         WeightsError: not found, damaged, or not as recorded.
-        SettingsError: the weights are no generator's.
+        SettingsError: the weights are no generator's, or not enough is declared.
     """
+    if is_foreign(name_or_path):
+        return Translator(*load_foreign(name_or_path, declared or Declaration(task=""), device))
     record = find(name_or_path)
     return Translator(record, load(record, device))
 
 
 def condition_values(
-    record: ModelRecord, *, attributes: str = "", expression: str = "", strength: float = 1.0
+    record: ModelRecord,
+    *,
+    attributes: str = "",
+    expression: str = "",
+    strength: float = 1.0,
+    values: str = "",
 ) -> tuple[float, ...]:
     """What the settings ask of a generator, (C,): attributes of `edit`, expression of `reenact`.
+
+    Args:
+        values: the C numbers themselves, comma-separated, in place of all names.
 
     Raises:
         SettingsError: a name is unknown, or nothing was asked of a generator that needs it.
     """
-    if record.task == "replace":
+    if values:
+        return _numbers(values, record)
+    if not record.conditions:
         return ()
     if record.task == "edit":
         if not attributes:
@@ -178,6 +209,19 @@ def condition_values(
     if not expression:
         raise SettingsError("reenact needs an expression", hint="such as happy or AU12=0.8")
     return condition_for_expression(expression, strength=strength, units=record.conditions)
+
+
+def _numbers(text: str, record: ModelRecord) -> tuple[float, ...]:
+    try:
+        given = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        given = ()
+    if len(given) != len(record.conditions):
+        raise SettingsError(
+            f"condition.values = '{text}', '{record.name}' takes {len(record.conditions)} numbers",
+            hint=f"in this order: {', '.join(record.conditions) or 'none at all'}",
+        )
+    return given
 
 
 def condition_set(record: ModelRecord, asked: Sequence[float]) -> tuple[tuple[float, ...], ...]:

@@ -32,6 +32,9 @@ PRESET = typer.Option(
 SET = typer.Option([], "--set", help="Override one setting: key=value. Repeatable.")
 DEVICE = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N.")
 FACE = typer.Option(None, "--face", help="all, largest, index:N or a picture.")
+GENERATOR = typer.Option(
+    None, "--generator", help="Weights, a TorchScript or export file, or package.module:factory."
+)
 PROGRESS = typer.Option(
     "auto", "--progress", help="auto, bar, json or none.", envvar="MAGDR_PROGRESS"
 )
@@ -69,6 +72,7 @@ def defend(
     driving: Path | None = typer.Option(
         None, "--driving", help="reenact: a clip whose expression steers the output."
     ),
+    generator: str | None = GENERATOR,
     face: str | None = FACE,
     preset_file: Path | None = PRESET,
     overrides: list[str] = SET,
@@ -125,6 +129,7 @@ def defend(
         flags={
             "condition.attributes": attributes,
             "condition.expression": expression,
+            "model.generator": generator,
             "faces.which": face,
             "run.device": device,
             "run.strict": strict or None,
@@ -178,6 +183,7 @@ def defend(
 def detect(
     inputs: list[Path] = INPUTS,
     task: str | None = TASK,
+    generator: str | None = GENERATOR,
     face: str | None = FACE,
     preset_file: Path | None = PRESET,
     overrides: list[str] = SET,
@@ -202,7 +208,12 @@ def detect(
 ) -> None:
     """Judge whether a clip's faces carry a perturbation; writes no video."""
     check_mode(progress_mode)
-    flags = {"faces.which": face, "run.device": device, "run.jobs": jobs}
+    flags = {
+        "model.generator": generator,
+        "faces.which": face,
+        "run.device": device,
+        "run.jobs": jobs,
+    }
     resolved = resolve(
         task=task, preset=preset_file, overrides=overrides, flags=flags, around=surroundings()
     )

@@ -50,6 +50,7 @@ def protect(
         "--mode",
         help="frame: each on its own; shared: one for a track; carried: along its motion.",
     ),
+    generator: str | None = clips.GENERATOR,
     face: str | None = clips.FACE,
     preset_file: Path | None = clips.PRESET,
     overrides: list[str] = clips.SET,
@@ -104,6 +105,7 @@ def protect(
             "protection.lossless": False if encoded or options else None,
             # A protection is made without a defence: none is loaded, none need be calibrated.
             "detection.enabled": False,
+            "model.generator": generator,
             "faces.which": face,
             "run.device": device,
             "run.jobs": jobs,

@@ -86,6 +86,11 @@ def target_regions(task: str, conditions: Sequence[str] = ()) -> tuple[str, ...]
     return tuple(region for region in REGIONS if region in wanted)
 
 
+def known_attributes(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the names whose regions are known; a foreign generator may have others."""
+    return tuple(name for name in names if name.lower().replace("-", "_") in _EDIT_TARGETS)
+
+
 def _edit_target(name: str) -> tuple[str, ...]:
     key = name.lower().replace("-", "_")
     if key not in _EDIT_TARGETS:

@@ -194,9 +194,13 @@ class Calibrator:
         return {kind: self.measured(f"held-out-{kind}", one, drawn) for kind, one in crops.items()}
 
 
-def calibrate(task: str, plan: Plan, out: Path) -> str:
-    """Fit a table, write it, and return its head, line by line."""
-    settings = load_settings(task=task, overrides=["detection.enabled=false"])
+def calibrate(task: str, plan: Plan, out: Path, preset: Path | None = None) -> str:
+    """Fit a table, write it, and return its head, line by line.
+
+    Args:
+        preset: the user's own TOML file, which may name another generator.
+    """
+    settings = load_settings(task=task, preset=preset, overrides=["detection.enabled=false"])
     held = Calibrator(Subject(settings, load_models(settings)), plan)
     clean, kinds = held.fitting_clean()
     attacked, broken_kinds = held.fitting_attacked()
@@ -253,6 +257,7 @@ def main() -> None:
     """Command line of the calibration."""
     parser = argparse.ArgumentParser(description="Fit a task's calibration table.")
     parser.add_argument("--task", required=True, choices=sorted(TASKS))
+    parser.add_argument("--preset", type=Path, help="your own, such as for another generator")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=preset_folder() / "tables")
     parser.add_argument("--cache", type=Path, help="keeps what was measured, for a rerun")

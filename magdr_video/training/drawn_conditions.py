@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from magdr_video.faces.regions import REGIONS, target_regions
+from magdr_video.faces.regions import REGIONS, known_attributes, target_regions
 from magdr_video.models.conditions import (
     EXPRESSIONS,
     HAIR_SUFFIX,
@@ -50,11 +50,11 @@ def draw_conditions(
         driven: (M, C) measured expressions that a reenactment may take; unused otherwise.
         generator: of all that is random.
     """
-    if task == "edit":
+    if task == "edit" and names:
         asks = [_edit(names, place, generator) for place in range(count)]
         rows = [condition_for_edit(ask, attributes=names) for ask in asks]
-        wanted = [target_regions(task, ask) for ask in asks]
-    elif task == "reenact":
+        wanted = [target_regions(task, known_attributes(ask)) for ask in asks]
+    elif task == "reenact" and names:
         rows = [_expression(names, place, driven, generator) for place in range(count)]
         wanted = [target_regions(task)] * count
     else:

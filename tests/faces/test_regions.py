@@ -7,6 +7,7 @@ from magdr_video.errors import SettingsError
 from magdr_video.faces.regions import (
     CLASS_NAMES,
     REGIONS,
+    known_attributes,
     merge_target,
     region_masks,
     target_regions,
@@ -78,3 +79,8 @@ def test_unknown_names_are_refused_with_a_hint(probabilities: torch.Tensor) -> N
         region_masks(probabilities, "swap")
     with pytest.raises(ValueError, match="18 classes"):
         region_masks(probabilities[:, :18], "edit")
+
+
+def test_names_of_foreign_attributes_are_left_out() -> None:
+    assert known_attributes(["warmth", "Black_Hair", "male"]) == ("Black_Hair", "male")
+    assert target_regions("edit", known_attributes(["warmth"])) == target_regions("edit")
