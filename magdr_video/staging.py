@@ -20,8 +20,8 @@ from magdr_video.faces.detector import FaceDetector
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.pasting import paste, paste_weight
 from magdr_video.faces.reference import Reference, read_reference
-from magdr_video.faces.selection import parse_choice
 from magdr_video.faces.regions import known_attributes, region_masks
+from magdr_video.faces.selection import parse_choice
 from magdr_video.faces.smoothing import Smoothing
 from magdr_video.faces.tracker import FaceTracker
 from magdr_video.loading import Models

@@ -46,7 +46,7 @@ def models() -> Models:
     net = StarGAN(width=4, blocks=1, condition=2, attention=True).eval().requires_grad_(False)
     return Models(
         device=torch.device("cpu"), translator=Translator(RECORD, net), parser=net,
-        parser_size=32, table=None, condition=(1.0, 0.5), weights={"toy": "0" * 64},
+        parser_size=32, table=None, recnet=None, condition=(1.0, 0.5), weights={"toy": "0" * 64},
     )  # fmt: skip
 
 
