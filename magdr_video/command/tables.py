@@ -63,15 +63,31 @@ class DryRun:
         )
 
 
+SHOWN_CHOICES = 3
+"""Repairs told of in a result; the report has them all."""
+
+
 def result_lines(document: dict[str, Any]) -> list[str]:
-    """One line on a clip that is done, and its notes."""
+    """One line on a clip that is done, its first repairs, and its notes."""
     run = document["run"]
     share = f"{run['faces_perturbed']} of {run['faces']} faces perturbed"
     done = (
         f"{document['output']}: {run['frames_out']} frames, {share}, "
         f"{run['faces_reconstructed']} reconstructed{_unresolved(run)}"
     )
-    return [done, *(f"  note: {note}" for note in run["notes"])]
+    repairs = [_repair(choice) for choice in run["choices"][:SHOWN_CHOICES]]
+    return [done, *repairs, *(f"  note: {note}" for note in run["notes"])]
+
+
+def _repair(choice: dict[str, Any]) -> str:
+    """A track's repair in words."""
+    told = " | ".join("; ".join(recipes) for recipes in choice["rounds"])
+    before, after = _number(choice["score_before"]), _number(choice["score_after"])
+    ending = "" if choice["resolved"] else ", unresolved"
+    used = f"S_final {before} to {after}{ending}" if choice["accepted"] else "not used"
+    average = f"average of {choice['window']} frames, " if choice["averaged"] else ""
+    where = f"track {choice['track']} from frame {choice['frame']}"
+    return f"  repair of {where}: {average}{told} ({used})"
 
 
 def _unresolved(run: dict[str, Any]) -> str:
