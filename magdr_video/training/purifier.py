@@ -49,18 +49,18 @@ class PurifierRecipe:
     """Side of the windows of the first part, px."""
     width: int = 24
     blocks: int = 3
-    batch: int = 16
-    steps: int = 1600
-    output_from: int = 1250
+    batch: int = 8
+    steps: int = 2400
+    output_from: int = 2000
     """Step at which whole faces and the loss on outputs begin."""
-    output_faces: int = 3
+    output_faces: int = 2
     """Attacked faces a step that go through the generator."""
     output_weight: float = 1.0
     gate_weight: float = 0.3
     clean_weight: float = 1.0
-    pieces: int = 18
+    pieces: int = 9
     """Pieces of attacked faces; the generators take turns."""
-    grow_every: int = 40
+    grow_every: int = 80
     """Steps after which one piece more is drawn from, so that training need not wait for all."""
     rate: float = 2e-3
     last_rate: float = 5e-5

@@ -13,18 +13,19 @@ from PIL import Image
 from torch import Tensor
 
 from magdr_video.models.conditions import ACTION_UNITS, ATTRIBUTES
-from magdr_video.models.purifier import Purifier
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.loop import fit
+from magdr_video.training.paired import read_recipe
 from magdr_video.training.purifier import (
+    PRESET,
     PurifierRecipe,
     PurifierTraining,
     charbonnier,
     output_loss,
 )
 from magdr_video.training.purifier_pool import Piece, Pool, draw_conditions, to_bytes
-from magdr_video.training.purifier_settling import FLOOR, fit_gate, solve_output
-from magdr_video.training.purifier_views import Views, draw_views
+from magdr_video.training.purifier_scores import auroc
+from magdr_video.training.purifier_views import draw_views
 from tests.toys import ToyGenerator, pictures
 
 CONDITIONS = {"edit": ATTRIBUTES, "reenact": ACTION_UNITS, "replace": ()}
@@ -183,41 +184,21 @@ def test_training_learns_to_take_out_a_sign_pattern(tmp_path: Path) -> None:
     assert np.mean([loss["left"] for loss in losses[-20:]]) < 0.8 * losses[0]["left"]
 
 
-def test_the_last_layers_are_solved_so_that_no_gradient_step_betters_them() -> None:
-    torch.manual_seed(0)
-    net = Purifier(width=4, blocks=1)
-    batches = [draw_views(toy_piece(), 10, 16, np.random.default_rng(n)) for n in range(6)]
-    before, shared = weighted_error(net, batches), net.leave.weight[12:].clone()
-    solve_output(net, batches)
-    after = weighted_error(net, batches)
-    assert after < 0.9 * before
-    (slope,) = torch.autograd.grad(after, net.leave.weight)
-    assert slope[:12].abs().max() < 1e-2 * after
-    assert torch.equal(net.leave.weight[12:], shared)
-
-
-def weighted_error(net: Purifier, batches: list[Views]) -> Tensor:
-    """What `solve_output` makes small: squares of what is left, by each face's strength."""
-    total = torch.zeros(())
-    for views in batches:
-        given, wanted = (x[views.attacked > 0] * 2 - 1 for x in (views.given, views.wanted))
-        strength = (given - wanted).square().mean(dim=(1, 2, 3)).sqrt() + FLOOR
-        left = (given - net.parts(given)[0] - wanted) / strength[:, None, None, None]
-        total = total + left.square().mean()
-    return total / len(batches)
-
-
-def test_the_gate_is_fitted_and_reads_the_facts_as_they_are() -> None:
-    torch.manual_seed(0)
-    net = Purifier(width=4, blocks=1)
-    batches = [draw_views(toy_piece(), 10, 32, np.random.default_rng(n)) for n in range(4)]
-    claimed = fit_gate(net, batches)
-    with torch.no_grad():
-        right = [((net.parts(v.given * 2 - 1)[1] > 0) == (v.attacked > 0)) for v in batches]
-    assert float(torch.cat(right).float().mean()) == pytest.approx(claimed, abs=0.03)
-    assert claimed > 0.9
-
-
 def test_the_sheet_shows_four_rows_of_held_out_faces() -> None:
     training = PurifierTraining(RECIPE, ToyPool(), ToyPool())  # type: ignore[arg-type]
     assert training.sheet().shape == (4 * 32, 4 * 32, 3)
+
+
+def test_the_recipe_on_file_is_that_of_the_code() -> None:
+    given = read_recipe(PurifierRecipe, Path(__file__).parents[2] / PRESET)
+    assert given == PurifierRecipe()
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "expected"),
+    [([3.0, 4.0], [1.0, 2.0], 1.0), ([1.0], [1.0], 0.5), ([1.0, 3.0], [2.0, 2.0], 0.5)],
+)
+def test_the_area_under_the_curve_counts_pairs(
+    high: list[float], low: list[float], expected: float
+) -> None:
+    assert auroc(torch.tensor(high), torch.tensor(low)) == expected
