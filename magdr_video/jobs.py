@@ -87,12 +87,17 @@ class Writing(_WithModels):
         """Refuse before any model is loaded what would be refused after it; seconds of the clip.
 
         Raises:
-            MagdrError: unreadable input, HDR that nobody allowed, marks that cannot be given.
+            MagdrError: unreadable input or picture of a face, HDR that nobody allowed, marks that
+                cannot be given.
         """
+        from magdr_video.faces.selection import parse_choice
         from magdr_video.provenance import output_metadata
         from magdr_video.runs import refuse_hdr
+        from magdr_video.video.failures import check_readable
         from magdr_video.video.reader import probe
 
+        if parse_choice(self.settings.faces.which)[0] == "picture":
+            check_readable(Path(self.settings.faces.which))
         if is_standard(job.source):
             return None  # it can be read only once, by the run itself
         clip = probe(job.source)

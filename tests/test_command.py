@@ -156,6 +156,14 @@ def test_an_unknown_key_is_4_and_names_the_nearest(run: Run, clip: Path) -> None
     assert "did you mean 'faces.period'?" in outcome.err
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_picture_of_a_face_that_is_missing_is_3_and_no_face_at_all_is_4(
+    run: Run, clip: Path, dry: tuple[str, ...]
+) -> None:
+    assert_error(run("defend", clip, "--face", "none.jpg", *dry), 3, "none.jpg does not exist")
+    assert_error(run("defend", clip, "--face", "second", *dry), 4, "names no face")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
