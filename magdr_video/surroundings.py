@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from magdr_video.errors import SettingsError
 from magdr_video.settings import Layer, declared, from_text, read_preset
 
 PROJECT_FILE = "magdr-video.toml"
@@ -25,12 +27,24 @@ def surroundings(
         SettingsError: a file or a variable holds an unknown key or a wrong value.
     """
     variables = os.environ if environment is None else environment
-    files = (user_file(variables), (folder or Path()) / PROJECT_FILE)
+    files = (user_file(variables), project := (folder or Path()) / PROJECT_FILE)
     layers = [Layer(str(path), read_preset(path)) for path in files if path.is_file()]
+    _refuse_code(project, layers)
     for key, name in variable_names().items():
         if text := variables.get(name):
             layers.append(Layer(name, from_text(key, text, name)))
     return layers
+
+
+def _refuse_code(project: Path, layers: list[Layer]) -> None:
+    """A generator may be a program; a file that merely lies in a folder may not start one."""
+    for layer in layers:
+        name = str(layer.values.get("model.generator", ""))
+        if layer.origin == str(project) and not re.fullmatch(r"[\w-]*", name):
+            raise SettingsError(
+                f"{project}: model.generator = '{name}' is not the plain name of a model",
+                hint="name files and programs by --generator, --preset or in your own config.toml",
+            )
 
 
 def user_file(environment: Mapping[str, str]) -> Path:

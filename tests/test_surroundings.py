@@ -84,3 +84,14 @@ def test_nothing_around_changes_nothing_and_a_call_from_python_is_not_touched(
     assert surroundings({"HOME": str(tmp_path), "MAGDR_CRF": ""}, tmp_path) == []
     monkeypatch.setenv("MAGDR_CRF", "30")
     assert load_settings(task="edit").output.crf != 30
+
+
+@pytest.mark.parametrize("name", ["evil:make", "./evil.pt", "a/b.safetensors"])
+def test_a_file_that_lies_in_a_folder_starts_no_program(name: str, home: Path) -> None:
+    (home / PROJECT_FILE).write_text(f'[model]\ngenerator = "{name}"\n')
+    with pytest.raises(SettingsError, match="not the plain name of a model"):
+        surroundings(variables(home), home)
+    (home / PROJECT_FILE).write_text('[model]\ngenerator = "stargan-synthetic"\n')
+    assert surroundings({"HOME": str(home)}, home)[0].values["model.generator"]
+    user_file(variables(home)).write_text(f'[model]\ngenerator = "{name}"\n')
+    assert surroundings(variables(home), home / "project")[0].values["model.generator"] == name
