@@ -85,8 +85,9 @@ def thaw(data: bytes, memory: Memory, tools: tuple[type, ...]) -> Any:
 
 
 def _used(memory: Memory, tools: tuple[type, ...]) -> Iterator[tuple[str, object]]:
-    """What the objects use, by owner and attribute."""
+    """What the objects use, by owner and attribute, and each other, by name."""
     for owner, thing in memory.items():
+        yield owner, thing
         for attribute, value in vars(thing).items():
             if isinstance(value, FUNCTIONS + tools):
                 yield f"{owner}.{attribute}", value
