@@ -180,9 +180,8 @@ def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
 
 
 def best_single(table: RecNetTable) -> Chain:
-    """The first fitted chain of one transform; the default where there is none."""
-    chains = (table.single.default, *table.single.candidates)
-    return next((chain for chain in chains if len(chain) == 1), table.single.default)
+    """The denoiser that fitted best alone; the default chain where nothing was fitted."""
+    return (table.layers[0][0],) if table.layers and table.layers[0] else table.single.default
 
 
 def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
@@ -308,7 +307,7 @@ def measure_clip_repairs(
         clean, attacked = folder / "clean.mkv", folder / "protected.mkv"
         cut_clip(clip, clean, crf=LOSSLESS, frames=frames)
         cuts = Cuts.of(clean, settings, models)
-        faces = protect_clip(clean, attacked, settings, models)
+        faces = int(protect_clip(clean, attacked, settings, models)["run"]["faces"])
         say(f"{clip.name}: {faces} faces protected")
         crops = cuts.crops(clean)
         bench = Bench(settings, models, crops, crops)

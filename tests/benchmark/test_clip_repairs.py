@@ -33,7 +33,7 @@ from tests.faces.batches import make_clip
 from tests.toys import ToyGenerator, pictures
 
 BLUR, PAIR = parse_chain("gaussian(sigma=0.7)"), parse_chain("median(size=3) > jpeg(quality=75)")
-TABLE = RecNetTable("edit", "", Fit(PAIR, {}, (BLUR,)), Fit(BLUR), (), window=3)
+TABLE = RecNetTable("edit", "", Fit(PAIR), Fit(BLUR), ((BLUR[0],),), window=3)
 
 
 class Translator:
@@ -70,7 +70,7 @@ def test_on_a_still_clip_longer_averages_are_better_and_steadier() -> None:
     assert "search, every frame" not in rows
 
 
-def test_the_best_single_transform_is_the_first_fitted_chain_of_one() -> None:
+def test_the_best_single_transform_is_the_first_of_the_denoisers() -> None:
     assert best_single(TABLE) == BLUR
     assert best_single(RecNetTable("edit", "", Fit(PAIR), Fit(), ())) == PAIR
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from magdr_video.errors import SettingsError
+from magdr_video.faces.regions import REGIONS
+from magdr_video.models.zoo import find
 from magdr_video.reconstruction.fitted import Fit, RecNetTable, load_recnet, unfitted
+from magdr_video.settings import TASKS, load_settings, preset_folder
 from magdr_video.training.recnet_table import table_text
 from magdr_video.transforms import parse_chain
 
@@ -63,3 +66,15 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
     with pytest.raises(SettingsError) as caught:
         load_recnet(tmp_path / "recnet-edit.toml")
     assert "train recnet --task edit" in caught.value.hint
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_shipped_table_of_a_task_was_fitted_to_its_shipped_generator(task: str) -> None:
+    path = preset_folder() / "tables" / f"recnet-{task}.toml"
+    table, settings = load_recnet(path), load_settings(task=task)
+    assert table.task == task
+    assert table.model == find(settings.model.generator).sha256
+    assert table.window in (1, 3, 5, 9)
+    assert f"magdr-video train recnet --task {task}" in path.read_text().splitlines()[0]
+    for fit in (table.single, table.averaged):
+        assert set(fit.regions or {}) <= set(REGIONS)
