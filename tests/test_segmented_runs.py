@@ -336,3 +336,28 @@ def test_an_interrupted_run_has_its_report(
     # The second batch sends the second signal, in the middle of the first segment.
     assert code == 130, words
     assert json.loads(report.read_text("utf-8"))["exit_code"] == 130
+
+
+def test_a_dry_run_tells_encoder_and_streams_and_writes_nothing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_networks(monkeypatch)
+    arguments = ("defend", source, "-o", tmp_path / "b.ts", *FLAGS, "--dry-run")
+    code, out, words = finish(program(*arguments))
+    assert code == 0, words
+    plan = out.decode()
+    assert "libx264" in plan
+    assert plan.count(", copied") == 2, plan
+    assert "dropped: a chapter track" in plan
+    assert files(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize("flags", [("--vcodec", "libx265x"), ("--vcodec", "libvpx")])
+def test_a_dry_run_ends_as_the_run_would_for_an_encoder_that_does_not_fit(
+    flags: tuple[str, ...], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_networks(monkeypatch)
+    arguments = ("defend", source, "-o", tmp_path / "b.mp4", *FLAGS, *flags)
+    codes = {finish(program(*arguments, *dry))[0] for dry in ((), ("--dry-run",))}
+    assert codes == {4}
+    assert files(tmp_path) == ["a.mp4"]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from magdr_video.errors import OutputError
 from magdr_video.jobs import Document, Job, Watch, Writing
 from magdr_video.progress import print_table, say
 from magdr_video.settings import Resolved, Settings, declared, flatten
+from magdr_video.video.pipes import is_standard
+
+if TYPE_CHECKING:
+    from magdr_video.video.clip_info import ClipInfo
 
 
 def show_settings(resolved: Resolved) -> None:
@@ -43,16 +50,18 @@ class DryRun:
         from magdr_video.video.reader import probe
 
         self.work.check(job)
-        models, clip = self.work.models(), probe(job.source)
+        models = self.work.models()
         rows = [
             ["input", str(job.source)],
             ["output", str(job.target)],
-            ["picture", f"{clip.width}x{clip.height} {clip.pixel_format}"],
             ["task", self.settings.task],
             ["device", describe(models.device)],
             ["weights", ", ".join(models.weights)],
-            *(["stream", f"{note.index} {note.kind} {note.codec}"] for note in clip.streams),
         ]
+        if not is_standard(job.source):  # which can be read only once
+            clip = probe(job.source)
+            rows.append(["picture", f"{clip.width}x{clip.height} {clip.pixel_format}"])
+            rows += _encoding_rows(self.settings, clip, job.target)
         print_table("Plan", ("what", "value"), rows)
         return report_document(
             command=self.command,
@@ -61,6 +70,34 @@ class DryRun:
             settings=self.settings,
             report=None,
         )
+
+
+def _encoding_rows(settings: Settings, clip: ClipInfo, target: Path | None) -> list[list[str]]:
+    """Encoder and streams of the output; raises what the run itself would raise about them."""
+    from magdr_video.video.carried import planned_streams
+    from magdr_video.video.encoder import EncoderChoice, rehearse
+    from magdr_video.video.target import default_encoder, muxer_of
+
+    if target is None:
+        return []
+    folder = target.parent
+    if not is_standard(target) and folder.is_dir() and not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write into {folder}", hint="choose another folder")
+    held = settings.output
+    choice = EncoderChoice(
+        vcodec=held.vcodec or None,
+        crf=held.crf,
+        preset=held.preset or None,
+        pix_fmt=held.pix_fmt or None,
+    )
+    muxer = held.format if is_standard(target) else muxer_of(target)
+    default = default_encoder(muxer, clip.bits)
+    notes = rehearse(clip, choice, muxer, default)
+    rows = [["encoder", "; ".join([choice.vcodec or default, *notes])]]
+    for note in planned_streams(clip.path, muxer):
+        fate = note.reason if note.kept else f"dropped: {note.reason}"
+        rows.append(["stream", f"{note.index} {note.kind} {note.codec}, {fate}"])
+    return rows
 
 
 SHOWN_CHOICES = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from av.container import InputContainer, OutputContainer
@@ -13,7 +14,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 
 from magdr_video.types import StreamNote
 from magdr_video.video.clip_info import best_video, note_stream
-from magdr_video.video.packets import OUTRUN, PacketSource
+from magdr_video.video.packets import OUTRUN, FilePackets, PacketSource
 from magdr_video.video.stretch import Stretch
 from magdr_video.video.target import refusal
 
@@ -174,6 +175,19 @@ class CarriedStreams:
             packet.dts = last + 1
             packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
         self._last_dts[packet.stream_index] = packet.dts
+
+
+def planned_streams(path: Path, muxer: str) -> list[StreamNote]:
+    """What becomes of each stream of a file in an output of this muxer.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    packets = FilePackets(path)
+    try:
+        return plan_streams(packets.container, muxer)
+    finally:
+        packets.close()
 
 
 def plan_streams(source: InputContainer, muxer: str) -> list[StreamNote]:

@@ -93,6 +93,18 @@ def add_encoder(
     return stream
 
 
+def rehearse(info: ClipInfo, choice: EncoderChoice, muxer: str, default: str) -> list[str]:
+    """Open the encoder for a container without writing anything; what a user should know of it.
+
+    Raises:
+        SettingsError, RuntimeFailure: as `add_encoder`.
+    """
+    notes: list[str] = []
+    with av.open(io.BytesIO(), "w", format=muxer) as trial:
+        add_encoder(trial, info, choice, default, notes)
+    return notes
+
+
 def encodable(planes: Planes, source: PlanarFormat, pix_fmt: str) -> av.VideoFrame:
     """Planes (h, w) as a frame that the encoder takes.
 
