@@ -1,9 +1,10 @@
 """What may be reused between the frames of a track, and until when.
 
 A track's first face is inspected, then one every `period` frames counted from the track's first
-frame, so that results do not depend on the batch size; more often while a verdict is in doubt, at
-once where the picture's noise or the crop's scale jumps. In between, the verdict and the recipes
-hold. A track ends at a shot cut (the tracker sees to that), and its entry with it.
+frame, so that results do not depend on the batch size; more often in its first second and while a
+verdict is in doubt, at once where the picture's noise or the crop's scale jumps. In between, the
+verdict and the recipes hold. A track ends at a shot cut (the tracker sees to that), and its entry
+with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from dataclasses import dataclass, field
 ON_WINDOW, ON_FLAGS = 5, 3
 """A track is perturbed after 3 flagged inspections of 5 (METHOD 10); the first flagged one is
 followed by inspections of the next frames, so that this takes no more than 5 frames."""
+
+EARLY = (5, 10, 20)
+"""Frames after a track's first on which it is inspected as well while it looks clean: a single
+miss at its start would otherwise leave a whole period undefended."""
 
 OFF_FRAMES = 12
 """A perturbed track is clean after clean inspections over this many frames (METHOD 10)."""
@@ -131,6 +136,9 @@ class TrackCache:
         held = self.entry(track, frame)
         since = frame - held.inspected_at
         if held.inspected_at < 0 or since >= self.period or held.in_doubt:
+            return True
+        age = frame - held.first_frame
+        if not held.perturbed and age in EARLY and age < self.period:
             return True
         if held.clean_since >= 0 and since >= min(OFF_STEP, self.period):
             return True

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from magdr_video.reconstruction.cache import (
+    EARLY,
     JUMP_STEP,
     LEAST_NOISE,
     NOISE_JUMP,
@@ -73,14 +74,26 @@ def test_faces_that_reuse_are_counted() -> None:
 
 def test_a_flagged_face_brings_inspections_of_the_next_frames_until_three_of_five_agree() -> None:
     cache = TrackCache(20)
-    assert inspected(cache, range(0, 30), flagged=frozenset({20, 22, 23})) == [0, 20, 21, 22, 23]
+    seen = inspected(cache, range(0, 30), flagged=frozenset({20, 22, 23}))
+    assert seen == [0, 5, 10, 20, 21, 22, 23]
     assert cache.entries[0].perturbed
+
+
+def test_a_miss_at_a_tracks_start_is_made_up_for_within_its_first_frames() -> None:
+    cache = TrackCache(30)
+    inspected(cache, range(0, 12), flagged=frozenset(range(1, 12)))
+    assert cache.entries[0].perturbed
+
+
+def test_a_perturbed_track_is_not_inspected_early() -> None:
+    seen = inspected(TrackCache(30), range(0, 40), flagged=frozenset(range(40)))
+    assert seen == [0, 1, 2, 30]
 
 
 def test_three_clean_faces_of_five_end_the_doubt() -> None:
     cache = TrackCache(20)
     seen = inspected(cache, range(0, 30), flagged=frozenset({0, 2}))
-    assert seen == [0, 1, 2, 3, 4, 20]
+    assert seen == [0, 1, 2, 3, 4, 5, 10, 20]
     assert not cache.entries[0].perturbed
 
 
@@ -125,19 +138,20 @@ def test_a_jump_of_the_noise_or_of_the_scale_asks_for_an_inspection_before_the_b
     loud = Signs(QUIET.noise * NOISE_JUMP * 1.01, 1.0)
     near = Signs(QUIET.noise, SCALE_CHANGE * 1.01)
     for jumped in (loud, near):
-        signs = {frame: jumped for frame in range(8, 40)}
-        assert inspected(TrackCache(20), range(0, 30), signs=signs) == [0, 8, 20]
+        signs = {frame: jumped for frame in range(32, 60)}
+        seen = inspected(TrackCache(25), range(0, 60), signs=signs)
+        assert seen == [0, *EARLY, 25, 32, 50]
 
 
 def test_small_changes_and_changes_below_one_level_ask_for_nothing() -> None:
     signs = {frame: Signs(QUIET.noise * 1.5, SCALE_CHANGE * 0.99) for frame in range(5, 20)}
-    assert inspected(TrackCache(20), range(0, 20), signs=signs) == [0]
+    assert inspected(TrackCache(20), range(0, 20), signs=signs) == [0, 5, 10]
     assert Signs(1e-5, 1.0).is_near(Signs(LEAST_NOISE, 1.0))
 
 
 def test_jumps_ask_no_more_often_than_every_few_frames() -> None:
-    signs = {frame: Signs(0.01 if frame % 2 else 0.1, 1.0) for frame in range(40)}
-    seen = inspected(TrackCache(100), range(0, 40), signs=signs)
+    signs = {frame: Signs(0.01 if frame % 2 else 0.1, 1.0) for frame in range(21, 70)}
+    seen = inspected(TrackCache(100), range(0, 70), signs=signs)[len(EARLY) :]
     assert len(seen) > 3
     assert min(b - a for a, b in itertools.pairwise(seen)) >= JUMP_STEP
 
