@@ -13,6 +13,8 @@ from torch import Tensor
 from magdr_video.errors import UsageError
 
 MARGIN = 4
+LONGEST = 30
+"""Characters of a row's name in a figure."""
 LABEL = 16
 """Height of a line of text in pixels."""
 
@@ -42,7 +44,7 @@ def roc_figure(rows: Sequence[Mapping[str, Any]], attack: str, path: Path) -> No
     """ROC curves of all detectors, a panel a task."""
     plt = pyplot()
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure, axes = plt.subplots(1, len(tasks), figsize=(4 * len(tasks), 4), squeeze=False)
+    figure, axes = plt.subplots(1, len(tasks), figsize=(4.4 * len(tasks), 4.8), squeeze=False)
     for axis, task in zip(axes[0], tasks, strict=True):
         for row in rows:
             if row["task"] != task or row["attack"] != attack or len(row["roc"]) < 3:
@@ -75,9 +77,10 @@ def repair_figure(rows: Sequence[Mapping[str, Any]], attack: str, path: Path) ->
         )
         colours = ["tab:orange" if row["kind"] == "own" else "0.6" for row in held]
         axis.barh(range(len(held)), middle, xerr=spread, color=colours, error_kw={"linewidth": 0.7})
-        axis.set_yticks(range(len(held)), [row["row"] for row in held], fontsize=6)
+        axis.set_yticks(range(len(held)), [row["row"][:LONGEST] for row in held], fontsize=6)
         axis.set(title=f"{task}, {attack}", xlabel="PSNR (O), dB")
         axis.set_xlim(left=max(0.0, float(middle.min()) - 3))
+        axis.set_ylim(-0.7, len(held) - 0.3)
     _save(figure, path)
 
 
@@ -93,7 +96,8 @@ def attack_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             steps = [row["steps"] for row in held]
             style = "-" if name[1] == "adaptive" else "--"
             axis.plot(steps, [row["f1"] for row in held], style, marker="o", label=" ".join(name))
-        axis.set(title=task, xlabel="iterations of the attack", ylim=(0, 1.02), xscale="log")
+        axis.set(title=task, xlabel="iterations of the attack", ylim=(0, 1.02))
+        axis.set_xticks(sorted({row["steps"] for row in ours}))
         axis.legend(fontsize=6)
     axes[0][0].set_ylabel("F1, 'disrupted'")
     _save(figure, path)
