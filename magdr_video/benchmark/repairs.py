@@ -233,7 +233,9 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         def prepared() -> ReconstructorBaseline:
             held = scene.material if name in learning else None
             cache, share = scene.plan.out / "baselines", scene.plan.baseline_share
-            return prepare_reconstructor(name, translator, held, cache, share=share)
+            # Rows are measured without gradients; what learns needs them.
+            with torch.enable_grad():
+                return prepare_reconstructor(name, translator, held, cache, share=share)
 
         def translate(seen: Seen) -> Tensor:
             with torch.no_grad():
