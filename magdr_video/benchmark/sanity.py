@@ -22,7 +22,7 @@ from magdr_video.benchmark.threats import Threat, as_images, attack_cell, threat
 
 WARNING = "gradient masking suspected"
 EPSILONS = (0.01, 0.05, 0.1, 0.2)
-PROBES = 16
+PROBES = 8
 """Loss evaluations a step of the gradient-free attack, so few that it must lose."""
 TOLERANCE = 1.02
 """Factor within which two attacks count as level."""
