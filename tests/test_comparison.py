@@ -23,6 +23,7 @@ MODELS: Any = Models(
     parser=SimpleNamespace(),
     parser_size=1,
     table=SimpleNamespace(),
+    recnet=SimpleNamespace(),
     condition=(),
     weights={},
 )  # type: ignore[arg-type]
