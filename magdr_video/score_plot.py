@@ -72,7 +72,9 @@ def _tracks(verdicts: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str
 
 
 def _longest(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return max(_tracks(verdicts).values(), key=len, default=[])
+    """The track inspected most often; of equal ones the one with the highest score."""
+    tracks = list(_tracks(verdicts).values())
+    return max(tracks, key=lambda held: (len(held), max(v["score"] for v in held)), default=[])
 
 
 def _draw_tracks(axes: Any, verdicts: Sequence[Mapping[str, Any]]) -> None:
