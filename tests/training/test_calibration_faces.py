@@ -1,0 +1,39 @@
+"""The faces of a calibration: kinds in turn, and chains that a refit leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from magdr_video.training.calibrate import DEFAULT_CHAIN, _recipe_of
+from magdr_video.training.calibration_faces import in_turn
+from magdr_video.training.calibration_table import table_text
+from magdr_video.training.clean_faces import CLEAN, ROUGH, STRONG_NOISE
+from magdr_video.transforms import parse_chain
+from tests.toys import pictures, toy_table
+
+
+def test_each_face_takes_one_kind_and_the_kinds_take_turns() -> None:
+    faces = pictures(5)
+    kinds = ["photograph", "small face", "strong noise"]
+    got = in_turn(faces, kinds)
+    for place in range(5):
+        kind = kinds[place % 3]
+        same = bool((got[place] == faces[place]).all())
+        assert same == (kind == "photograph"), place
+    torch.testing.assert_close(got[1::3], CLEAN["small face"](faces[1::3]))
+
+
+def test_strong_noise_is_as_strong_as_a_perturbation() -> None:
+    grey = torch.full((2, 3, 64, 64), 0.5)
+    assert abs(float((CLEAN["strong noise"](grey) - grey).std()) - STRONG_NOISE) < 1e-3
+    assert set(ROUGH) < set(CLEAN)
+
+
+def test_a_calibration_keeps_the_chain_of_the_table_it_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "new task.toml"
+    assert _recipe_of(path) == parse_chain(DEFAULT_CHAIN)
+    chain = "guided(eps=0.01) > jpeg(quality=75)"
+    path.write_text(table_text(toy_table(recipe=chain), ["Made by hand"]), encoding="utf-8")
+    assert _recipe_of(path) == parse_chain(chain)
