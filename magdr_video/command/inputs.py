@@ -87,7 +87,7 @@ def _is_wanted(path: Path) -> bool:
     return (
         path.suffix.lower() in VIDEO_SUFFIXES
         and not path.name.startswith(".")
-        and not path.stem.removesuffix(".partial").endswith(OWN)
+        and not path.stem.endswith(OWN)
         and path.is_file()
     )
 

@@ -41,6 +41,10 @@ class FakeParts:
     passes = 3
     tracks = 1
     small = 0
+    filled = 0
+    unfilled = 0
+    jitter = 0.0
+    reference = None
 
 
 def fake_stages(settings: object, models: object, info: object, report: RunReport) -> Staged:
