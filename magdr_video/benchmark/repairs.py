@@ -251,7 +251,8 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
         passes = float(built[name].parameters.get("draws", 1))
         slow = passes > MANY_DRAWS
-        return Repair(name, "baseline", work, about, passes, slow=slow, translate=translate)
+        shown = f"{name} (baseline)" if name in BANK else name
+        return Repair(shown, "baseline", work, about, passes, slow=slow, translate=translate)
 
     translator = scene.subject.translator
     built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}

@@ -40,7 +40,14 @@ def document(rows: list[dict], *, quick: bool = False) -> dict:
     return {
         "benchmark": "detection",
         "quick": quick,
-        "plan": {"epsilon": 0.05, "seed": 7, "fitting_faces": 8, "baseline_share": 0.25},
+        "plan": {
+            "epsilon": 0.05,
+            "seed": 7,
+            "faces": 4,
+            "attacks": ["pgd"],
+            "fitting_faces": 8,
+            "baseline_share": 0.25,
+        },
         "threat_models": [{"attack": "pgd", "faces": 4}],
         "subjects": {"edit": {"generator": "toy", "crop": 32, "sha256": {"generator": "ab" * 32}}},
         "faces": {"edit": {"held out": {"count": 4, "sha256": "cd" * 32}}},
@@ -82,7 +89,7 @@ def test_figures_are_copied_small_and_linked(tmp_path: Path) -> None:
     write_results(tmp_path, page)
     assert "](results/detection-roc.png)" in page.read_text()
     with Image.open(page.parent / "results" / "detection-roc.png") as figure:
-        assert figure.width == 2000
+        assert figure.width == 1600
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
@@ -91,3 +98,40 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     (tmp_path / "detection.json").write_text("{")
     with pytest.raises(InputError, match="no document"):
         read_documents(tmp_path)
+
+
+def repair(name: str, kind: str, psnr: float, faces: int = 4) -> dict:
+    columns = dict.fromkeys(
+        [
+            f"{side}|{name}"
+            for side in "io"
+            for name in ("psnr", "ssim", "mse255", "rmse255", "l2", "fsim", "features")
+        ],
+        interval(1.0),
+    )
+    columns |= dict.fromkeys(("disrupted", "disrupted, masked", "damage"), interval(0.0))
+    columns["o|psnr"] = interval(psnr)
+    return {
+        "task": "edit",
+        "input": "pgd",
+        "row": name,
+        "kind": kind,
+        "faces": faces,
+        "columns": columns,
+    }
+
+
+def test_reconstructors_are_compared_on_equally_many_faces() -> None:
+    rows = [
+        repair("no defence", "none", 20.0),
+        repair("median", "single", 28.0),
+        repair("jpeg (baseline)", "baseline", 25.0),
+        repair("slow one", "baseline", 40.0, faces=2),
+        repair("MagDR", "own", 27.0),
+    ]
+    held = document(rows) | {"benchmark": "reconstruction", "clips": []}
+    page = results_page({"reconstruction": held})
+    assert (
+        "edit, pgd: MagDR 27.00, no defence 20.00, best baseline 'jpeg (baseline)' 25.00 (below), "
+        "best fixed transform 'median' 28.00 (above MagDR)"
+    ) in page
