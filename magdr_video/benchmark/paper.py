@@ -44,8 +44,8 @@ RESERVATIONS = (
     "Its SSIM of 0.89 at 39.9 dB does not fit the standard SSIM (0.95 to 0.97 there), and its "
     '"feature similarity" is not FSIM; its best reading is a cosine of features. Both readings '
     "are measured here.",
-    "Its Table 1 seems to mix averages: our own rows satisfy F1 = 2PR / (P + R), several baseline "
-    "cells of the paper do not, so they may be macro averages. Both F1 are given here.",
+    "Its Table 1 seems to mix averages: NNIF, DD, CD and MagDR satisfy F1 = 2PR / (P + R), "
+    "several other cells of the paper do not, so they may be macro averages. Both F1 are given here.",
     "A detector that always says 'disrupted' has a binary F1 of 0.67 on a balanced set. It has a "
     "row of its own.",
     "The paper does not state epsilon, the number of images, thresholds or the constants of C&W. "
