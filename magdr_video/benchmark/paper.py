@@ -45,7 +45,7 @@ RESERVATIONS = (
     '"feature similarity" is not FSIM; its best reading is a cosine of features. Both readings '
     "are measured here.",
     "Its Table 1 seems to mix averages: NNIF, DD, CD and MagDR satisfy F1 = 2PR / (P + R), "
-    "several other cells of the paper do not, so they may be macro averages. Both F1 are given here.",
+    "several other cells do not, so they may be macro averages. Both F1 are given here.",
     "A detector that always says 'disrupted' has a binary F1 of 0.67 on a balanced set. It has a "
     "row of its own.",
     "The paper does not state epsilon, the number of images, thresholds or the constants of C&W. "
