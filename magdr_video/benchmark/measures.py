@@ -11,6 +11,7 @@ from torch import Tensor
 
 from magdr_video.attacks.success import DISRUPTED
 from magdr_video.criteria import psnr_db, ssim
+from magdr_video.errors import UsageError
 
 
 def image_measures(u: Tensor, v: Tensor) -> dict[str, Tensor]:
@@ -26,9 +27,16 @@ def image_measures(u: Tensor, v: Tensor) -> dict[str, Tensor]:
 
 
 def fsim(u: Tensor, v: Tensor) -> Tensor:
-    """Feature similarity index (Zhang et al. 2011), by piq; colour, data range 1."""
-    from piq import fsim as measure
+    """Feature similarity index (Zhang et al. 2011), by piq; colour, data range 1.
 
+    Raises:
+        UsageError: piq is not installed.
+    """
+    try:
+        from piq import fsim as measure
+    except ImportError as error:
+        hint = 'pip install "magdr-video[benchmark]"'
+        raise UsageError("the column FSIM needs piq", hint=hint) from error
     out: Tensor = measure(u.clamp(0, 1), v.clamp(0, 1), reduction="none", data_range=1.0)
     return out
 
