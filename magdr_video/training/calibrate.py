@@ -56,7 +56,10 @@ TURNS = (0, 4)
 """Where in the kinds of clean input a fitting face begins: each takes two of them. Validation
 faces take one, so that they are independent of each other."""
 
-SHOWN = ("lossless", "h264 crf 23")
+WHOLE = ("lossless", "in frame")
+"""What becomes of attacked faces without a codec's loss."""
+
+SHOWN = ("lossless", "in frame", "h264 crf 23")
 """What becomes of the attacked faces of the figures."""
 
 DEFAULT_CHAIN = "guided(eps=0.003)"
@@ -173,7 +176,7 @@ class Calibrator:
         parts, classes = [], []
         for kind, make in ATTACKED.items():
             parts.append(self.measured(f"fitting-{kind}", make(broken), drawn))
-            place = CLASSES.index("lossless" if kind == "lossless" else "compressed")
+            place = CLASSES.index("lossless" if kind in WHOLE else "compressed")
             classes.append(torch.full((len(faces),), place))
         return join(parts), torch.cat(classes)
 
@@ -267,8 +270,8 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=24, help="faces of the figures")
     parser.add_argument("--frames", type=int, default=12, help="faces of each clip")
     given = vars(parser.parse_args())
-    task, out = given.pop("task"), given.pop("out")
-    print(calibrate(task, Plan(**given), out))
+    task, out, preset = (given.pop(name) for name in ("task", "out", "preset"))
+    print(calibrate(task, Plan(**given), out, preset))
 
 
 if __name__ == "__main__":
