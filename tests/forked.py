@@ -38,9 +38,10 @@ class Child:
     given: IO[bytes]
     film: IO[bytes]
     words: IO[bytes]
+    patience: float = PATIENCE
 
     def __enter__(self) -> Child:
-        self._alarm = threading.Timer(PATIENCE, os.kill, (self.pid, signal.SIGKILL))
+        self._alarm = threading.Timer(self.patience, os.kill, (self.pid, signal.SIGKILL))
         self._alarm.start()
         return self
 
@@ -63,20 +64,20 @@ class Child:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def fork(work: Callable[[], Any]) -> Child:
+def fork(work: Callable[[], Any], *, patience: float = PATIENCE) -> Child:
     """Run `work` in a child whose standard descriptors are pipes."""
     inside, ours = [os.pipe() for _ in range(3)], []
     pid = os.fork()
     if pid == 0:
-        _live(work, inside)
+        _live(work, inside, patience)
     for (read, write), wanted in zip(inside, ("wb", "rb", "rb"), strict=True):
         keep, drop = (write, read) if wanted == "wb" else (read, write)
         os.close(drop)
         ours.append(os.fdopen(keep, wanted, buffering=0))
-    return Child(pid, *ours)
+    return Child(pid, *ours, patience)
 
 
-def _live(work: Callable[[], Any], pipes: list[tuple[int, int]]) -> None:
+def _live(work: Callable[[], Any], pipes: list[tuple[int, int]], patience: float) -> None:
     """The child's life."""
     code = 70
     # A decoder of the tests, collected here, would wait for threads that the fork left behind.
@@ -88,7 +89,7 @@ def _live(work: Callable[[], Any], pipes: list[tuple[int, int]]) -> None:
             os.close(read)
             os.close(write)
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
-        faulthandler.dump_traceback_later(PATIENCE / 2, file=sys.stderr)
+        faulthandler.dump_traceback_later(patience / 2, file=sys.stderr)
         work()
         code = 0
     except SystemExit as end:
