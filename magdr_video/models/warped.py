@@ -1,5 +1,4 @@
-"""A compact generator that moves pixels before it paints: the form of the shipped edit and reenact
-weights.
+"""A compact generator that moves pixels before it paints: the form of the shipped reenact weights.
 
 GANimation's attention (Pumarola et al., ECCV 2018, eq. 1) decides which pixels stay the input's.
 Elsewhere the image is first moved along a dense flow, as in "First Order Motion Model for Image
@@ -130,7 +129,7 @@ class WarpedGenerator(nn.Module):
     """Images in [-1, 1] and a condition in [0, 1] to images in [-1, 1].
 
     Args:
-        width: channels at half resolution; twice and four times as many below.
+        width: channels at half resolution; four times as many at a quarter.
         blocks: residual blocks at a quarter of the resolution.
         condition: length of the condition; the reader tells as many values of the face.
         reader_width: channels of the reader's first convolution.

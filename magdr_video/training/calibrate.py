@@ -56,10 +56,7 @@ TURNS = (0, 4)
 """Where in the kinds of clean input a fitting face begins: each takes two of them. Validation
 faces take one, so that they are independent of each other."""
 
-WHOLE = ("lossless", "in frame")
-"""What becomes of attacked faces without a codec's loss."""
-
-SHOWN = ("lossless", "in frame", "h264 crf 23")
+SHOWN = ("lossless", "h264 crf 23")
 """What becomes of the attacked faces of the figures."""
 
 DEFAULT_CHAIN = "guided(eps=0.003)"
@@ -176,7 +173,7 @@ class Calibrator:
         parts, classes = [], []
         for kind, make in ATTACKED.items():
             parts.append(self.measured(f"fitting-{kind}", make(broken), drawn))
-            place = CLASSES.index("lossless" if kind in WHOLE else "compressed")
+            place = CLASSES.index("lossless" if kind == "lossless" else "compressed")
             classes.append(torch.full((len(faces),), place))
         return join(parts), torch.cat(classes)
 

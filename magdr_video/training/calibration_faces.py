@@ -16,7 +16,7 @@ from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models
 from magdr_video.runs import crops_of
 from magdr_video.settings import Settings
-from magdr_video.training.clean_faces import CLEAN, film, in_frame, load_faces
+from magdr_video.training.clean_faces import CLEAN, film, load_faces
 from magdr_video.training.drawn_conditions import DrawnConditions
 from magdr_video.transforms import jpeg
 from magdr_video.types import TransformChoice
@@ -42,7 +42,6 @@ CHUNK = 8
 
 ATTACKED: dict[str, Callable[[Tensor], Tensor]] = {
     "lossless": lambda faces: faces,
-    "in frame": in_frame,
     "h264 crf 23": lambda faces: film(faces, 23),
     "jpeg 75": lambda faces: jpeg(faces, quality=75),
 }

@@ -15,7 +15,7 @@ from magdr_video.detection.measurement import Measurement
 DECIDERS = ("combined", "union", "distortion", "consistency", "no masks", "control", "noise")
 """The combined score, the paper's detectors, and the other ablations."""
 
-HARD = ("photograph", "in frame", "noise", "sharpened", "jpeg 75", "h264 crf 23")
+HARD = ("photograph", "noise", "sharpened", "jpeg 75", "h264 crf 23")
 """Kinds of clean input that the goals name."""
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
 
 from magdr_video.transforms import down_up, jpeg, unsharp
 from magdr_video.video.clip_info import ClipInfo
@@ -71,51 +70,6 @@ def film(faces: Tensor, crf: int) -> Tensor:
     return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
 
 
-CANVAS = 2.25
-"""Side of the frame over the side of the crop."""
-
-
-def in_frame(faces: Tensor) -> Tensor:
-    """Each face as it is cut out of an uncompressed 4:2:0 frame that it was put into.
-
-    In the frame it is turned by up to 6 degrees and 0.8 to 1.8 times as large; a perturbation made
-    on the crop goes the same way when a clip is protected. The same poses at every call.
-    """
-    count, size = len(faces), faces.shape[-1]
-    canvas = 2 * round(CANVAS * size / 2)
-    draw = torch.Generator().manual_seed(11)
-    turn = (torch.rand(count, generator=draw) - 0.5) * 0.21
-    scale = 0.8 + torch.rand(count, generator=draw)
-    shift = (torch.rand(count, 2, generator=draw) - 0.5) * 0.1
-    there = _pose(turn, scale * size / canvas, shift)
-    frames = _sample(faces, _inverse(there), canvas)
-    rgb = (frames * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    info = ClipInfo.synthetic(canvas, canvas, 25)
-    stored = batch_to_rgb(rgb_to_batch(rgb, info), canvas, canvas)
-    return _sample(torch.from_numpy(stored).permute(0, 3, 1, 2).float() / 255, there, size)
-
-
-def _pose(turn: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Crop to frame, (F, 2, 3), both in half sides, (x, y), align_corners=False."""
-    across, down = scale * turn.cos(), scale * turn.sin()
-    rows = [
-        torch.stack([across, -down, shift[:, 0]], 1),
-        torch.stack([down, across, shift[:, 1]], 1),
-    ]
-    return torch.stack(rows, dim=1)
-
-
-def _inverse(pose: Tensor) -> Tensor:
-    back = torch.linalg.inv(pose[:, :, :2])
-    return torch.cat([back, -back @ pose[:, :, 2:]], dim=2)
-
-
-def _sample(images: Tensor, pose: Tensor, size: int) -> Tensor:
-    """Images (F, 3, H, H) at `size` px, pixel p taken from pose(p)."""
-    grid = affine_grid(pose, [len(images), 3, size, size], align_corners=False)
-    return grid_sample(images, grid, padding_mode="border", align_corners=False).clamp(0, 1)
-
-
 def noisy(faces: Tensor, deviation: float) -> Tensor:
     """Gaussian noise of one deviation, channel by channel; the same pattern at every call."""
     generator = torch.Generator().manual_seed(7)
@@ -128,7 +82,6 @@ CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
     "h264 crf 18": lambda faces: film(faces, 18),
     "h264 crf 23": lambda faces: film(faces, 23),
     "h264 crf 28": lambda faces: film(faces, 28),
-    "in frame": in_frame,
     "small face": lambda faces: down_up(faces, scale=0.5),
     "noise": lambda faces: noisy(faces, NOISE),
     "strong noise": lambda faces: noisy(faces, STRONG_NOISE),

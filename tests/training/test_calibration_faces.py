@@ -11,7 +11,7 @@ from magdr_video.training import calibrate as calibrate_module
 from magdr_video.training.calibrate import DEFAULT_CHAIN, _recipe_of
 from magdr_video.training.calibration_faces import in_turn
 from magdr_video.training.calibration_table import table_text
-from magdr_video.training.clean_faces import CLEAN, ROUGH, STRONG_NOISE, in_frame
+from magdr_video.training.clean_faces import CLEAN, ROUGH, STRONG_NOISE
 from magdr_video.transforms import parse_chain
 from tests.toys import pictures, toy_table
 
@@ -39,21 +39,6 @@ def test_a_calibration_keeps_the_chain_of_the_table_it_replaces(tmp_path: Path) 
     chain = "guided(eps=0.01) > jpeg(quality=75)"
     path.write_text(table_text(toy_table(recipe=chain), ["Made by hand"]), encoding="utf-8")
     assert _recipe_of(path) == parse_chain(chain)
-
-
-def test_a_face_comes_back_from_a_frame_in_its_place_and_without_its_finest_detail() -> None:
-    smooth = torch.nn.functional.interpolate(
-        torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(3)),
-        size=(64, 64),
-        mode="bicubic",
-    ).clamp(0, 1)
-    back = in_frame(smooth)
-    inside = (slice(None), slice(None), slice(8, -8), slice(8, -8))
-    assert (back - smooth)[inside].abs().mean() < 0.02
-    torch.testing.assert_close(back, in_frame(smooth))
-    signs = torch.randint(0, 2, smooth.shape, generator=torch.Generator().manual_seed(4)) * 2 - 1
-    left = in_frame((smooth + 0.025 * signs).clamp(0, 1)) - back
-    assert 0.002 < left[inside].std() < 0.02
 
 
 def test_the_command_line_says_what_is_measured_and_with_whose_preset(
