@@ -243,14 +243,20 @@ def end_of(batch: FrameBatch, stretch: Stretch) -> Fraction:
 def _encode(
     work: Translation, muxer: str, journal: Journal, memory: _Recall, clock: FrameClock
 ) -> int:
-    """Write segments until the clip ends; the signal's number where it must end early."""
+    """Write segments until the clip ends; the signal's number where it must end early.
+
+    `stop` is asked when a batch follows a segment: a stop in the last one ends a whole film.
+    """
     writer: SegmentWriter | None = None
+    has_kept = False
     length = work.settings.output.segment
     batches = work.batches(memory.stages, skip=memory.skip, begin=journal.end)
     batch: FrameBatch | None = None
     try:
         for batch in batches:
             if writer is None:
+                if has_kept and (number := work.stop()):
+                    return number
                 writer = SegmentWriter(
                     journal.next_path,
                     work.reader.info,
@@ -263,8 +269,7 @@ def _encode(
             if writer.frames >= length:
                 segment, writer = writer.close(), None
                 journal.append(segment, memory.keep(batch, clock))
-                if number := work.stop():
-                    return number
+                has_kept = True
         if writer is not None and batch is not None:
             segment, writer = writer.close(), None
             journal.append(segment, memory.keep(batch, clock))

@@ -175,6 +175,19 @@ def test_a_resumed_run_gives_the_film_of_an_undisturbed_one(
     assert files(tmp_path) == ["a.mp4", "b.mp4", "b.mp4.magdr.json", "whole.mp4"]
 
 
+@pytest.mark.parametrize("segment", [20, 16])
+def test_a_stop_in_the_last_segment_leaves_the_whole_film(
+    segment: int, source: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    settings = quick()
+    settings = replace(settings, output=replace(settings.output, segment=segment))
+    tick, stop = stopping_after(97)
+    document = runs.translate_clip(source, tmp_path / "b.mp4", settings, tick=tick, stop=stop)
+    assert document["run"]["frames_out"] == 100
+    assert shown(tmp_path / "b.mp4")[0] == shown(undisturbed)[0]
+    assert not [name for name in files(tmp_path) if "journal" in name or "partial" in name]
+
+
 def struck(number: int, seed: int) -> Callable[[FrameBatch], None]:
     """Signals the process itself, some milliseconds after it has begun some batch."""
     draw = random.Random(1000 * number + seed)

@@ -136,9 +136,10 @@ def _head(documents: Mapping[str, Document]) -> str:
         if quick
         else ""
     )
+    commands = " and ".join(f"`magdr-video benchmark {kind}{options}`" for kind in documents)
     return (
-        f"Written by `magdr-video benchmark all{options} --write-results docs/RESULTS.md`; not "
-        "edited by hand. Figures in brackets are 95 % bootstrap intervals over faces. They state "
+        f"Written by {commands}, the last with `--write-results docs/RESULTS.md`; not edited by "
+        "hand. Figures in brackets are 95 % bootstrap intervals over faces. They state "
         "purification efficacy under the threat models named below, on small generators trained on "
         "synthetic faces: not robustness, and nothing about other generators." + warning
     )
