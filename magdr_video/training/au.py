@@ -10,7 +10,6 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +20,7 @@ from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.ganimation import ACTION_UNITS
 from magdr_video.training.expression_pairs import ExpressionViews, load_views
 from magdr_video.training.faces_data import Array, OmiFaces, jitter, recompress
-from magdr_video.training.loop import fit, memory_format, mixed_precision
+from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -81,7 +80,7 @@ def draw_batch(
     return np.stack(views), held.units[faces, which]
 
 
-class AuTraining:
+class AuTraining(Averaged[AUEstimator]):
     """The estimator under its labels (a `Trainable` of the loop)."""
 
     def __init__(self, recipe: AuRecipe, views: ExpressionViews) -> None:
@@ -119,21 +118,6 @@ class AuTraining:
         for held, new in zip(self.average.buffers(), self.net.buffers(), strict=True):
             held.copy_(new)
         return {"mse": float(loss)}
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average and the optimiser."""
-        parts: dict[str, Any] = {
-            "net": self.net,
-            "average": self.average,
-            "optimiser": self.optimiser,
-        }
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
     def sheet(self) -> None:
         """Numbers have no sheet."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ import torch
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import blend_by_attention
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
-from magdr_video.training.loop import fit, memory_format, mixed_precision
+from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -109,7 +108,7 @@ def draw_batch(
     return np.stack(sources), np.stack(targets)
 
 
-class CycleganTraining:
+class CycleganTraining(Averaged[CycleGAN]):
     """One direction under paired supervision (a `Trainable` of the loop)."""
 
     def __init__(
@@ -143,20 +142,6 @@ class CycleganTraining:
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         still = (source - target).abs().mean()
         return {"l1": l1.item(), "do-nothing": still.item(), "kept": attention.mean().item()}
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average and the optimiser."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
     def sheet(self) -> Array:
         """Held-out faces in three columns, twice side by side: source, output, pair's target."""

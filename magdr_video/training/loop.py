@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,31 @@ class Trainable(Protocol):
 
     def sheet(self) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
         """A contact sheet (H, W, 3) of held-out samples, or None."""
+
+
+NetT = TypeVar("NetT", bound=torch.nn.Module)
+
+
+class Averaged(Generic[NetT]):
+    """State of a trainable that holds a network, its running average and an optimiser."""
+
+    net: NetT
+    average: NetT
+    optimiser: torch.optim.Optimizer
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average and the optimiser."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def _has_bfloat16() -> bool:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from magdr_video.models.trunk import blend_by_attention
 from magdr_video.models.warped import FLOW_SCALE, MOTION_SIZE, WarpedGenerator, move
 from magdr_video.models.zoo import find
 from magdr_video.training.faces_data import Array, View, recompress
+from magdr_video.training.loop import Averaged
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -176,7 +176,7 @@ def seen_pair(
     return near, far, view.of_flow(flow, source.shape[0])
 
 
-class MovingTraining:
+class MovingTraining(Averaged[WarpedGenerator]):
     """One generator under paired supervision (a `Trainable` of the loop).
 
     Args:
@@ -238,20 +238,6 @@ class MovingTraining:
             "flow px": float(loss.flow),
             "read": float(loss.read),
         }
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average and the optimiser."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
     def sheet(self) -> Array:
         """Held-out faces under the conditions that the task shows."""

@@ -11,7 +11,6 @@ import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from magdr_video.models.bisenet import BiSeNet, normalise
 from magdr_video.training.faces_data import Array
-from magdr_video.training.loop import fit, memory_format, mixed_precision
+from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
 from magdr_video.training.paired import read_recipe, scheduled_rate
 from magdr_video.training.parser_faces import ParsedFaces, draw_view, load_parsed
 from magdr_video.training.parser_scores import dice_table, draw_labels, measure_dice, parse_images
@@ -81,7 +80,7 @@ def average_into(average: nn.Module, net: nn.Module, decay: float) -> None:
             held[name].lerp_(new, 1 - decay)
 
 
-class ParserTraining:
+class ParserTraining(Averaged[BiSeNet]):
     """The parser under supervision (a `Trainable` of the loop)."""
 
     def __init__(self, recipe: ParserRecipe, train: ParsedFaces, held_out: ParsedFaces) -> None:
@@ -129,20 +128,6 @@ class ParserTraining:
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         return {"loss": float(losses[0].detach())}
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average and the optimiser."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
     def sheet(self) -> Array:
         """Held-out faces: the photo, the parser's labels, the labels it was to find."""

@@ -12,7 +12,6 @@ import argparse
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from torch import Tensor
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
-from magdr_video.training.loop import fit, memory_format
+from magdr_video.training.loop import Averaged, fit, memory_format
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -112,7 +111,7 @@ def output_loss(
     return 2 * (got - clean).abs().mean() / SCALE
 
 
-class PurifierTraining:
+class PurifierTraining(Averaged[Purifier]):
     """The purifier under its losses (a `Trainable` of the loop)."""
 
     def __init__(self, recipe: PurifierRecipe, pool: Pool, held_out: Pool) -> None:
@@ -164,20 +163,6 @@ class PurifierTraining:
         some = slice(0, self.recipe.output_faces)
         condition = piece.condition[views.face[some]]
         return output_loss(translator, purified[some], views.wanted[some], condition)
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average and the optimiser; the pool lies on disk."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
     @torch.no_grad()
     def sheet(self) -> Array:
