@@ -21,11 +21,13 @@ from torch import Tensor
 from magdr_video import provenance
 from magdr_video.attacks.motion import Motion
 from magdr_video.attacks.problem import Options, Problem
-from magdr_video.attacks.registry import attack
+from magdr_video.attacks.reaching import Reaching
+from magdr_video.attacks.registry import CHUNK, attack
 from magdr_video.attacks.tracks import TrackSample, track_change, with_change
 from magdr_video.device import describe
 from magdr_video.encoding import Encoding, chosen_encoding, later_encodings
 from magdr_video.errors import RuntimeFailure
+from magdr_video.faces.carried import Carried
 from magdr_video.faces.pasting import paste, paste_weight
 from magdr_video.pipeline import Clock
 from magdr_video.report import report_document
@@ -232,32 +234,45 @@ class _Protection:
             )
 
     def _protected(self, batch: FrameBatch, crops: FaceCrops) -> FrameBatch:
+        weight = paste_weight(crops)
         with self.clock.running("attack"):
-            perturbed = self._perturbed(crops)
+            perturbed = self._perturbed(batch, crops, weight)
         translator = self.models.translator
         with self.clock.running("measure"), torch.no_grad():
             condition = translator.condition(self.models.condition, len(crops))
             clean, broken = (translator.translate(x, condition) for x in (crops.data, perturbed))
             self.tally.add(crops.data, clean, perturbed, broken)
         with self.clock.running("paste"):
-            return paste(batch, crops, perturbed, paste_weight(crops))
+            return paste(batch, crops, perturbed, weight)
 
-    def _perturbed(self, crops: FaceCrops) -> Tensor:
+    def _perturbed(self, batch: FrameBatch, crops: FaceCrops, weight: Tensor) -> Tensor:
         held = self.settings.protection
-        if held.mode != "frame":
-            rows = [
-                with_change(crop[None], self._changes[track], self._grid(track, crop), held.epsilon)
-                for track, crop in zip(crops.faces.track.tolist(), crops.data, strict=True)
+        if held.mode == "frame":
+            starts = range(0, len(crops), CHUNK)
+            parts = [
+                self._attacked(
+                    batch, crops.piece(rows), weight[rows], self.report.faces + rows.start
+                )
+                for rows in (slice(at, at + CHUNK) for at in starts)
             ]
-            return torch.cat(rows)
+            return torch.cat(parts)
+        rows = [
+            with_change(crop[None], self._changes[track], self._grid(track, crop), held.epsilon)
+            for track, crop in zip(crops.faces.track.tolist(), crops.data, strict=True)
+        ]
+        return torch.cat(rows)
+
+    def _attacked(self, batch: FrameBatch, crops: FaceCrops, weight: Tensor, first: int) -> Tensor:
+        """Crops with a perturbation each, made so that it arrives in the frame."""
+        carried = Carried(batch, crops, weight)
         problem = Problem(
-            generate=self.models.translator,
+            generate=Reaching(self.models.translator, carried),
             images=crops.data,
             condition=self.conditions[:, None].expand(-1, len(crops), -1),
             target=crops.data if self.targeted else None,
-            first=self.report.faces,
+            first=first,
         )
-        return attack(held.method, problem, self.options).images
+        return attack(self.settings.protection.method, problem, self.options).images
 
     def _grid(self, track: int, crop: Tensor) -> Tensor | None:
         if self.settings.protection.mode == "shared":

@@ -7,7 +7,7 @@ R regions. Images between rooms are float32 RGB in [0, 1], planes first; frames 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +130,11 @@ class Faces:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def piece(self, rows: slice) -> Faces:
+        """Some of the faces, in the same order."""
+        held = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        return Faces(**held)
+
     @staticmethod
     def none() -> Faces:
         """No face at all."""
@@ -171,6 +176,10 @@ class FaceCrops:
     def size(self) -> int:
         """Side S of a crop in pixels."""
         return int(self.data.shape[-1])
+
+    def piece(self, rows: slice) -> FaceCrops:
+        """Some of the crops, in the same order."""
+        return FaceCrops(self.data[rows], self.affine[rows], self.faces.piece(rows))
 
 
 @dataclass(frozen=True)

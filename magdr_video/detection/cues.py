@@ -10,6 +10,7 @@ not rule a fit. What each group is for:
   input does; a perturbed one's although its input does not.
 * `aim`, `aim_ssim`, `far`: how much farther the output moves under a residual than under the same
   residual in another place (see `control`).
+* `residual`, `gate`: what the learned purifier would take away, and whether it would.
 * the columns of `TEXTURE`: what is taken away looks like grain, edges, blocks, or neither.
 """
 
@@ -24,6 +25,9 @@ from magdr_video.detection.measurement import TEXTURE, Measurement
 
 FLOOR = 1e-4
 """Added to distances before their logarithm: a fortieth of an 8-bit level."""
+
+SURE = 12.0
+"""Log odds of the purifier's gate beyond which it is no surer."""
 
 MASKED_CUES = ("margin", "s_dist")
 """Cues that need region masks."""
@@ -74,6 +78,8 @@ def _plain_cues(held: Measurement, table: Calibration) -> dict[str, Tensor]:
     cues["aim"] = cues["near_0"] - _log(held.control[:, 0, l1])
     cues["aim_ssim"] = cues["near_ssim_0"] - _log(held.control[:, 0, ssim])
     cues["far"] = cues["near_0"] - _log(held.control[:, 1, l1])
+    found, odds = held.evidence.unbind(dim=1)
+    cues |= {"residual": _log(found), "gate": odds.clamp(-SURE, SURE)}
     return cues | dict(zip(TEXTURE, _log(held.texture).unbind(dim=1), strict=True))
 
 

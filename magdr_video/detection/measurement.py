@@ -23,7 +23,7 @@ from magdr_video.detection.texture import (
     colour_share,
     local_ratio,
 )
-from magdr_video.transforms import apply_chain, estimate_noise
+from magdr_video.transforms import apply_chain, estimate_noise, evidence
 from magdr_video.types import Masks, TransformChoice
 
 TEXTURE = (
@@ -63,6 +63,8 @@ class Measurement:
     texture: Tensor
     """(F, len(TEXTURE)) what the first f_k takes from crop and translation looks like, and the
     crop's noise; all above 0."""
+    evidence: Tensor
+    """(F, 2) what the learned purifier finds, see `purify.evidence`."""
     draft: Tensor
     """(F, 3, S, S) the translation that was measured."""
 
@@ -119,6 +121,7 @@ def measure(
         moved=(changed - crops).abs().mean(dim=(2, 3, 4)).transpose(0, 1),
         control=torch.stack([apart(outputs[0], outputs[-1]), apart(draft, outputs[-1])], dim=1),
         texture=_texture(crops, crops - changed[0], draft - outputs[0]),
+        evidence=evidence(crops),
         draft=draft,
     )
 

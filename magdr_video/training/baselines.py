@@ -23,7 +23,8 @@ from magdr_video.baselines.registry import DETECTORS, RECONSTRUCTORS
 from magdr_video.errors import SettingsError, nearest
 from magdr_video.loading import load_models
 from magdr_video.settings import load_settings, preset_folder
-from magdr_video.training.calibration_faces import Subject, attack
+from magdr_video.training.attacked_faces import attack
+from magdr_video.training.calibration_faces import Subject
 from magdr_video.training.clean_faces import face_files, load_faces
 from magdr_video.training.drawn_conditions import draw_conditions
 from magdr_video.training.paired import read_recipe
@@ -79,7 +80,7 @@ def gather_material(subject: Subject, recipe: BaselinesRecipe, data: Path) -> Ma
         driven=torch.zeros(0, len(names)),
         generator=torch.Generator().manual_seed(recipe.seed),
     ).values
-    broken = attack(subject, crops, condition, recipe.seed)
+    broken = attack(subject.models.translator, crops, condition, recipe.seed)
     clean, attacked = (
         translated(translator.translate, held, condition) for held in (crops, broken)
     )

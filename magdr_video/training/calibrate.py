@@ -25,15 +25,16 @@ from magdr_video.loading import load_models
 from magdr_video.models import zoo
 from magdr_video.models.trunk import to_model_range
 from magdr_video.settings import TASKS, load_settings, preset_folder
+from magdr_video.training.attacked_faces import attack
 from magdr_video.training.calibration_faces import (
     ATTACKED,
     CHECKED_CLIPS,
     CRITERIA,
     FITTED_CLIPS,
+    FRAMED,
     HELD_OUT_CLIPS,
     TRANSFORMS,
     Subject,
-    attack,
     gather,
     in_turn,
     measure_faces,
@@ -49,6 +50,7 @@ from magdr_video.training.calibration_table import table_text
 from magdr_video.training.clean_faces import CLEAN, ROUGH, face_files, list_hash
 from magdr_video.training.drawn_conditions import DrawnConditions, draw_conditions
 from magdr_video.transforms import parse_chain
+from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 from magdr_video.types import TransformChoice
 
 SEED = 1234
@@ -56,8 +58,11 @@ TURNS = (0, 4)
 """Where in the kinds of clean input a fitting face begins: each takes two of them. Validation
 faces take one, so that they are independent of each other."""
 
-SHOWN = ("lossless", "h264 crf 23")
+SHOWN = ("lossless", "h264 crf 23", "in a frame", "in a frame, crf 23")
 """What becomes of the attacked faces of the figures."""
+
+CLASS_OF = {"lossless": "lossless", "in a frame": "framed"}
+"""Class of a kind of attacked faces; the others are compressed."""
 
 DEFAULT_CHAIN = "guided(eps=0.003)"
 """Of a table that is the first of its task."""
@@ -128,12 +133,12 @@ class Calibrator:
             out: Tensor = zoo.load(record)(to_model_range(faces))
         return out
 
-    def kept(self, name: str, make: Callable[[], Tensors]) -> Tensors:
-        """What `make` gives, from the cache where it is."""
+    def kept(self, name: str, make: Callable[[], Tensors], *shaped_by: object) -> Tensors:
+        """What `make` gives, from the cache where it is; `shaped_by` is what else it rests on."""
         if self.plan.cache is None:
             return make()
         models = self.subject.models.weights
-        parts = (sorted(models.items()), name, self.digest, SEED, TRANSFORMS, str(self.plan))
+        parts = (sorted(models.items()), name, self.digest, SEED, str(self.plan), shaped_by)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
         path = self.plan.cache / f"{self.subject.task}-{name}-{key}.pt"
         if not path.is_file():
@@ -145,14 +150,29 @@ class Calibrator:
     def measured(self, name: str, crops: Tensor, drawn: DrawnConditions) -> Measurement:
         """Measure crops under drawn conditions."""
         held = self.kept(
-            name, lambda: vars(measure_faces(self.subject, crops, drawn, self.transforms))
+            name,
+            lambda: vars(measure_faces(self.subject, crops, drawn, self.transforms)),
+            TRANSFORMS,
+            zoo.find(PURIFIER).sha256,
         )
         return Measurement(**held)
 
-    def attacked(self, name: str, faces: Tensor, drawn: DrawnConditions, seed: int) -> Tensor:
-        """Attack clean faces under drawn conditions."""
-        make = lambda: {"crops": attack(self.subject, faces, drawn.values, seed)}  # noqa: E731
-        return self.kept(f"{name}-crops", make)["crops"]
+    def attacked(
+        self, name: str, faces: Tensor, drawn: DrawnConditions, seed: int
+    ) -> dict[str, Tensor]:
+        """Clean faces attacked under drawn conditions, by what becomes of them afterwards."""
+
+        translator = self.subject.models.translator
+
+        def broken(in_frame: bool) -> Tensor:
+            make = lambda: {  # noqa: E731
+                "crops": attack(translator, faces, drawn.values, seed, in_frame=in_frame)
+            }
+            return self.kept(f"{name}-{'framed' if in_frame else 'crops'}", make)["crops"]
+
+        plain, framed = broken(False), broken(True)
+        crops = {kind: make(plain) for kind, make in ATTACKED.items()}
+        return crops | {kind: make(framed) for kind, make in FRAMED.items()}
 
     def fitting_clean(self) -> tuple[Measurement, Tensor]:
         """The fitting faces in several kinds and conditions, and their places in `CLASSES`."""
@@ -169,11 +189,10 @@ class Calibrator:
         few = self.fitting[: self.plan.attacked]
         faces = gather(self.subject, few, self.clips(FITTED_CLIPS), self.plan.frames // 2)
         drawn = self.draw(len(faces), 2)
-        broken = self.attacked("fitting", faces, drawn, SEED)
         parts, classes = [], []
-        for kind, make in ATTACKED.items():
-            parts.append(self.measured(f"fitting-{kind}", make(broken), drawn))
-            place = CLASSES.index("lossless" if kind == "lossless" else "compressed")
+        for kind, crops in self.attacked("fitting", faces, drawn, SEED).items():
+            parts.append(self.measured(f"fitting-{kind}", crops, drawn))
+            place = CLASSES.index(CLASS_OF.get(kind, "compressed"))
             classes.append(torch.full((len(faces),), place))
         return join(parts), torch.cat(classes)
 
@@ -190,7 +209,7 @@ class Calibrator:
         drawn = self.draw(len(faces), 4)
         broken = self.attacked("held-out", faces, drawn, SEED + 1)
         crops = {f"clean {kind}": CLEAN[kind](faces) for kind in HARD}
-        crops |= {f"attacked {kind}": ATTACKED[kind](broken) for kind in SHOWN}
+        crops |= {f"attacked {kind}": broken[kind] for kind in SHOWN}
         return {kind: self.measured(f"held-out-{kind}", one, drawn) for kind, one in crops.items()}
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from magdr_video.attacks.pgd import pgd, round_within
 from magdr_video.detection.measurement import Measurement, join, measure
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models
 from magdr_video.runs import crops_of
 from magdr_video.settings import Settings
+from magdr_video.training.attacked_faces import CHUNK
 from magdr_video.training.clean_faces import CLEAN, film, load_faces
 from magdr_video.training.drawn_conditions import DrawnConditions
 from magdr_video.transforms import jpeg
@@ -26,6 +26,7 @@ TRANSFORMS = (
     "guided(eps=0.003)",
     "jpeg(quality=75)",
     "gaussian(sigma=1)",
+    "purifier(strength=1)",
 )
 """The f_k of the consistency detector; the first is the control's denoiser. With the control four
 passes beside the draft. Median and down-up told no more than the blur does (27 faces, `edit`:
@@ -36,16 +37,19 @@ CHECKED_CLIPS = ("grid-swiz3n.mpg",)
 """Clips of `DATA/clips` whose frames join the fitting and the validation faces."""
 HELD_OUT_CLIPS = ("grid-bbaf2n.mpg", "grid-brbk7n.mpg", "asl-thanks.mkv")
 
-EPSILON = 0.05
-CHUNK = 8
-"""Faces a generator pass: bounds the memory."""
 
 ATTACKED: dict[str, Callable[[Tensor], Tensor]] = {
     "lossless": lambda faces: faces,
     "h264 crf 23": lambda faces: film(faces, 23),
     "jpeg 75": lambda faces: jpeg(faces, quality=75),
 }
-"""What becomes of a protected face before it is inspected."""
+"""What becomes of a protected picture before it is inspected."""
+
+FRAMED: dict[str, Callable[[Tensor], Tensor]] = {
+    "in a frame": lambda faces: faces,
+    "in a frame, crf 23": lambda faces: film(faces, 23),
+}
+"""The same of faces that were protected in the frames of a clip (see `protection`)."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +106,6 @@ def in_turn(faces: Tensor, kinds: Sequence[str]) -> Tensor:
     for place, kind in enumerate(kinds):
         out[place :: len(kinds)] = CLEAN[kind](faces[place :: len(kinds)])
     return out
-
-
-def attack(subject: Subject, faces: Tensor, condition: Tensor, seed: int) -> Tensor:
-    """PGD at epsilon 0.05, 10 steps, rounded to 8 bits; replace pulls toward the input."""
-    out = []
-    translate = subject.models.translator.translate
-    for start in range(0, len(faces), CHUNK):
-        piece = slice(start, start + CHUNK)
-        aim = faces[piece] if subject.task == "replace" else None
-        held = pgd(
-            translate,
-            faces[piece],
-            condition[piece],
-            epsilon=EPSILON,
-            target=aim,
-            seed=seed + start,
-        )
-        out.append(round_within(held, faces[piece], EPSILON))
-    return torch.cat(out)
 
 
 def measure_faces(

@@ -31,10 +31,10 @@ FALSE_POSITIVES = 0.01
 LEAST_FACES = 100
 """Clean faces below which a condition has no statistics of its own (METHOD 5.2)."""
 
-CLASSES = ("smooth", "rough", "lossless", "compressed")
+CLASSES = ("smooth", "rough", "lossless", "framed", "compressed")
 """Kinds of faces that the scores tell apart: clean ones, then attacked ones."""
 
-PERTURBED = (False, False, True, True)
+PERTURBED = (False, False, True, True, True)
 """Which of `CLASSES` are attacked."""
 
 DAMAGE = "margin"

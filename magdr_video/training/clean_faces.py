@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from magdr_video.training.framed_faces import framed
 from magdr_video.transforms import down_up, jpeg, unsharp
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.colour import batch_to_rgb, rgb_to_batch
@@ -20,6 +21,9 @@ from magdr_video.video.writer import ClipWriter
 
 NOISE = 0.012
 """Deviation of the camera noise of the hard negatives, about 3 of 255."""
+
+USUAL_RATE = 1.4
+"""Frame pixels for one of the crop, of the faces that are shown in a frame: a face of 180 px."""
 
 STRONG_NOISE = 0.0227
 """Noise with the power of a perturbation of epsilon 0.05 (METHOD 6.6: rms 0.91 x epsilon)."""
@@ -82,6 +86,7 @@ CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
     "h264 crf 18": lambda faces: film(faces, 18),
     "h264 crf 23": lambda faces: film(faces, 23),
     "h264 crf 28": lambda faces: film(faces, 28),
+    "in a frame": lambda faces: framed(faces, USUAL_RATE),
     "small face": lambda faces: down_up(faces, scale=0.5),
     "noise": lambda faces: noisy(faces, NOISE),
     "strong noise": lambda faces: noisy(faces, STRONG_NOISE),

@@ -48,22 +48,22 @@ class PurifierRecipe:
     """Side of the windows of the first part, px."""
     width: int = 24
     blocks: int = 3
-    batch: int = 8
-    steps: int = 2400
-    output_from: int = 2000
+    batch: int = 12
+    steps: int = 8000
+    output_from: int = 7000
     """Step at which whole faces and the loss on outputs begin."""
-    output_faces: int = 2
+    output_faces: int = 3
     """Attacked faces a step that go through the generator."""
     output_weight: float = 1.0
-    gate_weight: float = 0.3
-    clean_weight: float = 1.0
-    pieces: int = 9
+    gate_weight: float = 0.5
+    clean_weight: float = 1.5
+    pieces: int = 57
     """Pieces of attacked faces; the generators take turns."""
-    grow_every: int = 80
+    grow_every: int = 120
     """Steps after which one piece more is drawn from, so that training need not wait for all."""
     rate: float = 2e-3
-    last_rate: float = 5e-5
-    average_decay: float = 0.995
+    last_rate: float = 3e-5
+    average_decay: float = 0.998
     seed: int = 1234
     threads: int = 1
     generators: str = "stargan-synthetic,cyclegan-synthetic-ab,ganimation-synthetic"

@@ -15,15 +15,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from magdr_video.attacks.pgd import Generate, pgd, round_within
+from magdr_video.attacks.loop import round_within
+from magdr_video.attacks.problem import Generate, Options, Problem
+from magdr_video.attacks.reaching import Reaching
+from magdr_video.attacks.registry import attack
 from magdr_video.models.conditions import EXPRESSIONS, HAIR_SUFFIX
 from magdr_video.training.clean_faces import film
 from magdr_video.training.faces_data import Array, OmiFaces, jitter
+from magdr_video.training.framed_faces import drawn_way
 from magdr_video.transforms import gaussian
 from magdr_video.translation import Translator, condition_values
 
-KINDS = ("pgd", "pgd", "joint", "pgd", "blurred")
-"""What the faces of a piece are attacked with, by its number."""
+KINDS = (
+    *("pgd", "pgd", "joint", "pgd", "blurred", "momentum", "cw"),
+    *("pgd", "pgd", "joint", "pgd", "blurred", "momentum"),
+    *("framed", "framed", "momentum framed", "framed", "cw framed", "framed"),
+)
+"""What the faces of a piece are attacked with, in turn; 'framed' so that it arrives in a frame."""
+
+METHODS = ("momentum", "cw")
+"""Kinds that are attacks; the others are PGD on another objective."""
+
+CW_STEPS = 8
+"""Adam steps of each of its five trade-offs, a twenty-fifth of the paper's: what matters here is
+how its changes look, smooth and of uneven strength, and a piece must not cost an hour."""
 
 CRFS = (18, 23, 28)
 BLURS = (1.0, 2.0)
@@ -99,19 +114,19 @@ def _attack(
         generate = _joint(translator, draw_conditions(translator, len(faces), rng))
     elif kind == "blurred":
         generate = _blurred(translator)
+    way = drawn_way(faces, rng) if kind.endswith("framed") else None
+    if way is not None:
+        generate = Reaching(translator, way)
+    method = next((name for name in METHODS if kind.startswith(name)), "pgd")
     # The paper's attack on `replace` moves the output back to the input (eq. 2).
-    nullify = translator.record.task == "replace" and kind == "pgd"
-    attacked = pgd(
-        generate,
-        faces,
-        condition,
-        epsilon=epsilon,
-        step_size=epsilon * 2 / steps,
-        steps=steps,
-        target=faces if nullify else None,
-        seed=int(rng.integers(2**31)),
-    )
-    return round_within(attacked, faces, epsilon)
+    nullify = translator.record.task == "replace" and kind not in ("joint", "blurred")
+    problem = Problem(generate, faces, condition, faces if nullify else None)
+    seed = int(rng.integers(2**31))
+    options = Options(epsilon=epsilon, step_size=epsilon * 2 / steps, steps=steps, seed=seed)
+    if method == "cw":
+        options = Options(epsilon=epsilon, steps=CW_STEPS, seed=seed)
+    attacked = attack(method, problem, options).images
+    return round_within(attacked, faces, epsilon) if way is None else way(attacked)
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from magdr_video.training.framed_faces import drawn_rate, framed
 from magdr_video.training.purifier_pool import Piece
 from magdr_video.transforms import gaussian, jpeg, unsharp
 
@@ -33,6 +34,12 @@ class Views:
     """(F,) index in the piece."""
 
 
+def _in_frame(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """(F, 3, S, S) images laid in a frame at one rate, where a clip would hold them."""
+    top, left = (int(value) for value in rng.integers(0, 2, 2))
+    return framed(images, drawn_rate(rng), (top, left))
+
+
 def _levels(images: Tensor) -> Tensor:
     return (images.clamp(0, 1) * 255).round() / 255
 
@@ -45,9 +52,11 @@ def _attacked(piece: Piece, face: int, rng: np.random.Generator) -> tuple[Tensor
     if kind < 0.75:
         # The sign pattern of an attack hardly depends on its bound, so that one serves for many.
         attacked = _levels(clean + (attacked - clean) * rng.uniform(0.5, 1.6))
-    if kind < 0.5:
+    if kind < 0.45:
         quality = int(rng.integers(60, 96))
         attacked, clean = jpeg(torch.stack([attacked, clean]), quality=quality)
+    if 0.4 <= kind < 0.75:
+        attacked, clean = _in_frame(torch.stack([attacked, clean]), rng)
     return attacked, clean
 
 
@@ -62,6 +71,8 @@ def _clean(piece: Piece, face: int, rng: np.random.Generator) -> Tensor:
         grain = gaussian(grain, sigma=0.7) * 2 if rng.random() < 0.3 else grain
         image = image + grain * float(rng.uniform(0.003, 0.03))
     image = _levels(image)
+    if rng.random() < 0.4:
+        image = _in_frame(image, rng)
     if rng.random() < 0.3:
         image = jpeg(image, quality=int(rng.integers(50, 96)))
     return image[0]

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from magdr_video.attacks.pgd import pgd, round_within
 from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.errors import SettingsError
 from magdr_video.faces.parsing import parse
@@ -26,12 +25,10 @@ from magdr_video.models.conditions import (
 )
 from magdr_video.reconstruction.temporal import average_along_motion
 from magdr_video.settings import load_settings
+from magdr_video.training.attacked_faces import CHUNK, attack
 from magdr_video.training.chain_trials import Trials, kept
 from magdr_video.training.clean_faces import list_hash, load_faces
 
-EPSILON = 0.05
-CHUNK = 8
-"""Faces a generator pass: bounds the memory."""
 WINDOWS = (1, 3, 5)
 """Frames that are averaged; a moving view has as many as the last one."""
 DRIFT = (0.7, 0.4, 0.004)
@@ -81,22 +78,6 @@ class Subject:
         cycle = itertools.islice(itertools.cycle(rows), count)
         return torch.tensor(list(cycle), dtype=torch.float32)
 
-    def attack(self, faces: Tensor, condition: Tensor, seed: int) -> Tensor:
-        """PGD at epsilon 0.05, 10 steps, rounded to 8 bits; replace pulls toward the input."""
-        out = []
-        for start in range(0, len(faces), CHUNK):
-            piece = slice(start, start + CHUNK)
-            held = pgd(
-                self.models.translator.translate,
-                faces[piece],
-                condition[piece],
-                epsilon=EPSILON,
-                target=faces[piece] if self.task == "replace" else None,
-                seed=seed + start,
-            )
-            out.append(round_within(held, faces[piece], EPSILON))
-        return torch.cat(out)
-
     def trials(self, crops: Tensor, condition: Tensor, clean: Tensor) -> Trials:
         """Attacked crops under trial against the translation of the clean ones."""
         classes = parse(crops, self.models.parser, self.models.parser_size)
@@ -128,8 +109,9 @@ def attacked_faces(
     """Single faces, attacked."""
     faces = load_faces(files, subject.size)
     condition = subject.conditions(len(faces))
-    key = f"{subject.models.translator.record.sha256} {list_hash(files)} {seed}"
-    crops = kept(cache, "single", key, lambda: subject.attack(faces, condition, seed))
+    translator = subject.models.translator
+    key = f"{translator.record.sha256} {list_hash(files)} {seed}"
+    crops = kept(cache, "single", key, lambda: attack(translator, faces, condition, seed))
     return subject.trials(crops, condition, faces)
 
 
@@ -167,9 +149,17 @@ def averaged_views(
         for place, file in enumerate(files)
     ]
     condition = subject.conditions(len(files))
-    repeated = condition.repeat_interleave(WINDOWS[-1], dim=0)
-    key = f"{subject.models.translator.record.sha256} {list_hash(files)} {seed} {DRIFT} {WINDOWS}"
-    attacked = kept(cache, "views", key, lambda: subject.attack(torch.cat(views), repeated, seed))
+    translator = subject.models.translator
+    key = f"{translator.record.sha256} {list_hash(files)} {seed} {DRIFT} {WINDOWS} in frames"
+
+    def broken() -> Tensor:
+        parts = []
+        for place, (view, row) in enumerate(zip(views, condition, strict=True)):
+            rows = row.expand(len(view), -1)
+            parts.append(attack(translator, view, rows, seed + place, in_frame=True))
+        return torch.cat(parts)
+
+    attacked = kept(cache, "views", key, broken)
     frames = torch.split(attacked, WINDOWS[-1])
     clean = torch.stack([held[middle] for held in views])
     out = {}

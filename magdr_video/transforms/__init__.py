@@ -22,7 +22,7 @@ from magdr_video.transforms.compress import bit_depth, jpeg, jpeg_surrogate, low
 from magdr_video.transforms.denoise import bilateral, gaussian, guided, median
 from magdr_video.transforms.noise import estimate_noise
 from magdr_video.transforms.nonlocal_means import non_local_means
-from magdr_video.transforms.purify import purify, residual_rms
+from magdr_video.transforms.purify import evidence, purify
 from magdr_video.transforms.resample import (
     down_up,
     down_up_lanczos,
@@ -49,6 +49,7 @@ __all__ = [
     "down_up",
     "down_up_lanczos",
     "estimate_noise",
+    "evidence",
     "gaussian",
     "guided",
     "identity",
@@ -60,7 +61,6 @@ __all__ = [
     "parse_chain",
     "purify",
     "random_resize",
-    "residual_rms",
     "shift_average",
     "total_variation",
     "unsharp",

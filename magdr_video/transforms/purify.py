@@ -1,10 +1,8 @@
-"""The learned purifier as a transform, and its residual as a cue of the perturbation detector.
-
-    from magdr_video.transforms.purify import residual_rms
-    cue = residual_rms(images)   # (F,), in [0, 1] units; large where a face was attacked
+"""The learned purifier as a transform, and what it finds as cues of the perturbation detector.
 
 The network was trained to leave clean faces alone (noisy, sharpened and compressed ones too), so
-that what it would remove tells how much there is to remove. The figures are in its card.
+that what it would remove, and whether its gate would let it, tell a perturbation. The figures are
+in its card.
 """
 
 from __future__ import annotations
@@ -19,6 +17,9 @@ from magdr_video.models.trunk import to_model_range
 from magdr_video.models.zoo import load
 
 WEIGHTS = "purifier"
+
+TINY = 1e-12
+"""Keeps the slope of a root finite."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -58,9 +59,17 @@ def purify(images: Tensor, *, strength: float) -> Tensor:
     return (images - strength * residual(images)).clamp(0, 1)
 
 
-def residual_rms(images: Tensor) -> Tensor:
-    """Root mean square of the estimated perturbation of each face, (F,), in [0, 1] units."""
+def evidence(images: Tensor) -> Tensor:
+    """What speaks for a perturbation of each face, (F, 2), with gradients.
+
+    The first column is the root mean square of the estimated perturbation as it is before the gate,
+    in [0, 1] units; the second the log odds of the gate.
+
+    Args:
+        images: (F, 3, H, W) in [0, 1].
+    """
     if len(images) == 0:
-        return images.new_zeros(0)
-    with torch.no_grad():
-        return residual(images).square().mean(dim=(1, 2, 3)).sqrt()
+        return images.new_zeros(0, 2)
+    found, odds = _network(images.device).parts(to_model_range(images.float()))
+    power = (found / 2).square().mean(dim=(1, 2, 3))
+    return torch.stack([(power + TINY).sqrt(), odds], dim=1).to(images.dtype)

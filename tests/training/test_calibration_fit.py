@@ -97,11 +97,11 @@ def test_a_condition_has_its_own_statistics_from_enough_faces_on() -> None:
 def test_fitted_thresholds_let_clean_faces_pass_and_scores_find_what_they_were_shown() -> None:
     clean, checked = faces(24, noise=0.0, seed=1), faces(24, noise=0.0, seed=2)
     rough, broken = faces(24, noise=0.01, seed=3), faces(24, noise=0.08, seed=4)
-    mild = faces(24, noise=0.05, seed=5)
+    mild, framed = faces(24, noise=0.05, seed=5), faces(24, noise=0.06, seed=7)
     table = toy_table(statistics=fit_statistics(clean))
     table = fit_thresholds(table, checked)
     assert not judge(checked, table, "union").perturbed.any()
-    parts = [clean, rough, broken, mild]
+    parts = [clean, rough, broken, framed, mild]
     held = Measurement(
         **{
             field.name: torch.cat([getattr(part, field.name) for part in parts])

@@ -9,7 +9,7 @@ import torch
 
 from magdr_video.models import zoo
 from magdr_video.models.purifier import Purifier
-from magdr_video.transforms.purify import purify, residual, residual_rms
+from magdr_video.transforms.purify import evidence, purify, residual
 from tests.toys import pictures
 
 
@@ -22,15 +22,23 @@ def test_strength_scales_what_is_taken_out() -> None:
     torch.testing.assert_close(half * 2, taken, atol=1e-6, rtol=0)
 
 
-def test_the_cue_is_the_root_mean_square_of_the_residual_of_each_face() -> None:
+def test_the_evidence_of_a_face_is_its_own_and_what_the_gate_lets_through_follows_from_it() -> None:
     images = pictures(3, 36, noise=0.02)
     with torch.no_grad():
-        expected = residual(images).flatten(1).pow(2).mean(dim=1).sqrt()
-    torch.testing.assert_close(residual_rms(images), expected)
-    alone = torch.cat([residual_rms(one[None]) for one in images])
-    torch.testing.assert_close(alone, expected, atol=1e-6, rtol=1e-4)
-    assert residual_rms(images[:0]).shape == (0,)
+        found, odds = evidence(images).unbind(dim=1)
+        through = residual(images).flatten(1).pow(2).mean(dim=1).sqrt()
+        alone = torch.cat([evidence(one[None]) for one in images])
+    torch.testing.assert_close(found * odds.sigmoid(), through, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(alone[:, 0], found, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(alone[:, 1], odds, atol=1e-3, rtol=1e-3)
+    assert evidence(images[:0]).shape == (0, 2)
     assert residual(images[:0]).shape == (0, 3, 36, 36)
+
+
+def test_an_attacker_gets_the_slope_of_the_evidence() -> None:
+    images = pictures(1, 36, noise=0.02).requires_grad_(True)
+    evidence(images).sum().backward()  # type: ignore[no-untyped-call]
+    assert images.grad is not None and (images.grad != 0).any() and images.grad.isfinite().all()
 
 
 def test_the_residual_is_half_of_that_in_the_models_range() -> None:
@@ -66,6 +74,6 @@ def test_the_network_is_loaded_once_a_device(monkeypatch: pytest.MonkeyPatch) ->
     room = importlib.import_module("magdr_video.transforms.purify")
     monkeypatch.setattr(room, "load", counted)
     room._network.cache_clear()
-    residual_rms(pictures(1))
-    residual_rms(pictures(2))
+    evidence(pictures(1))
+    residual(pictures(2))
     assert loads == [("purifier", torch.device("cpu"))]

@@ -1,0 +1,44 @@
+"""The attack that trainings fit on: PGD at the paper's strength, on pictures or in frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magdr_video.attacks.pgd import pgd, round_within
+from magdr_video.attacks.reaching import Reaching
+from magdr_video.training.framed_faces import drawn_way
+from magdr_video.translation import Translator
+
+EPSILON = 0.05
+CHUNK = 8
+"""Faces a generator pass: bounds the memory."""
+
+
+def attack(
+    translator: Translator, faces: Tensor, condition: Tensor, seed: int, *, in_frame: bool = False
+) -> Tensor:
+    """PGD at epsilon 0.05, 10 steps, in 8 bits; a replacement is pulled toward the input.
+
+    Args:
+        faces: (F, 3, S, S) in [0, 1].
+        condition: (F, C).
+        in_frame: attack the faces as a frame holds them, each `CHUNK` at a scale of its own, and
+            cut them out again, as `protection` does.
+    """
+    out = []
+    for start in range(0, len(faces), CHUNK):
+        piece = faces[start : start + CHUNK]
+        way = drawn_way(piece, np.random.default_rng((seed, start))) if in_frame else None
+        held = pgd(
+            translator.translate if way is None else Reaching(translator, way),
+            piece,
+            condition[start : start + CHUNK],
+            epsilon=EPSILON,
+            target=piece if translator.record.task == "replace" else None,
+            seed=seed + start,
+        )
+        arrived = round_within(held, piece, EPSILON) if way is None else way(held)
+        out.append((arrived * 255).round() / 255)
+    return torch.cat(out)
