@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from magdr_video import provenance
-from magdr_video.delivery import (
-    Stop,
-    Tick,
-    Translation,
-    deliver_at_once,
-    deliver_in_segments,
-    identity_of,
-)
+from magdr_video.delivery.at_once import deliver_at_once
+from magdr_video.delivery.identity import identity_of
+from magdr_video.delivery.segmented import deliver_in_segments
+from magdr_video.delivery.translation import Stop, Tick, Translation
 from magdr_video.device import describe
 from magdr_video.errors import SettingsError
 from magdr_video.faces.alignment import align

@@ -24,9 +24,7 @@ LEVELS = (
     ("staging",),
     ("delivery",),
     ("runs", "survival", "encoding"),
-    ("protection", "baselines", "archive", "comparison"),
-    ("jobs",),
-    ("workers",),
+    ("protection", "baselines", "comparison"),
     ("training", "batch", "demo"),
     # It measures what the trainings made, and the demo's clip.
     ("benchmark",),

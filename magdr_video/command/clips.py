@@ -7,14 +7,14 @@ from pathlib import Path
 
 import typer
 
-from magdr_video.archive import Archive
-from magdr_video.batch import Batch, Entry, run_batch
+from magdr_video.batch.archive import Archive
+from magdr_video.batch.jobs import Defence, Document, Job, Judgement, Work
+from magdr_video.batch.whole import Batch, Entry, run_batch
 from magdr_video.command.inputs import are_many, expand
 from magdr_video.command.reports import Speaker, emit
 from magdr_video.command.tables import DryRun, result_lines, show_settings, show_verdicts
 from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import SettingsError, UsageError, nearest
-from magdr_video.jobs import Defence, Document, Job, Judgement, Work
 from magdr_video.progress import MODES, progress
 from magdr_video.score_plot import check_plot, draw_scores
 from magdr_video.settings import resolve

@@ -7,13 +7,13 @@ from typing import Any
 
 import typer
 
+from magdr_video.batch.jobs import Document, Protection
 from magdr_video.command import clips
 from magdr_video.command.inputs import are_many, expand
 from magdr_video.command.reports import emit
 from magdr_video.command.tables import DryRun, show_settings
 from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import UsageError
-from magdr_video.jobs import Document, Protection
 from magdr_video.progress import print_table
 from magdr_video.settings import resolve
 from magdr_video.surroundings import surroundings

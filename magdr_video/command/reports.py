@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from magdr_video.batch import Batch, Entry
-from magdr_video.jobs import Document, error_of
+from magdr_video.batch.jobs import Document, error_of
+from magdr_video.batch.whole import Batch, Entry
 from magdr_video.progress import Board
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magdr_video.batch.jobs import Document, Job, Watch, Writing
 from magdr_video.errors import OutputError
-from magdr_video.jobs import Document, Job, Watch, Writing
 from magdr_video.progress import print_table, say
 from magdr_video.settings import Resolved, Settings, declared, flatten
 from magdr_video.video.pipes import is_standard

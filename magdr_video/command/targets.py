@@ -10,11 +10,11 @@ from pathlib import Path
 
 import typer
 
-from magdr_video.archive import Archive
-from magdr_video.batch import Entry
+from magdr_video.batch.archive import Archive
+from magdr_video.batch.jobs import Job
+from magdr_video.batch.whole import Entry
 from magdr_video.command.inputs import VIDEO_SUFFIXES, Source
 from magdr_video.errors import MagdrError, OutputError, UsageError
-from magdr_video.jobs import Job
 from magdr_video.video.pipes import is_standard
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from magdr_video.archive import Archive
+from magdr_video.batch.archive import Archive
 from magdr_video.errors import OutputError
 from magdr_video.settings import Settings, load_settings
 

@@ -1,25 +1,11 @@
-"""Settings of a run; presets become frozen, checked values here and nowhere else.
-
-Each setting is declared once, as a dataclass field whose metadata carry range and help; the TOML
-loader, `--set`, `--print-config` and the error messages read that one declaration.
-"""
+"""Every setting, declared once: default, range, choices and help."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, get_type_hints
-
-from magdr_video.errors import SettingsError, nearest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from typing import Any
 
 TASKS = ("replace", "edit", "reenact")
 PIPE_FORMATS = ("matroska", "mpegts", "mp4", "nut")
@@ -201,12 +187,6 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
 
 
-def preset_folder() -> Path:
-    """Where the shipped presets lie: in the package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "presets"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "presets"
-
-
 def declared() -> dict[str, dataclasses.Field[Any]]:
     """Every setting by its dotted key, such as 'faces.period'."""
     out: dict[str, dataclasses.Field[Any]] = {}
@@ -231,84 +211,6 @@ def flatten(settings: Settings) -> dict[str, Any]:
     return out
 
 
-def _kind(key: str) -> type:
-    owner: Any = Settings
-    *sections, leaf = key.split(".")
-    for section in sections:
-        owner = get_type_hints(owner)[section]
-    kind: type = get_type_hints(owner)[leaf]
-    return kind
-
-
-def _checked(key: str, value: Any, where: str) -> Any:
-    about = declared()[key].metadata
-    kind = _kind(key)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise SettingsError(
-            f"{where}: {key} = {value!r} is not of type {kind.__name__}", hint=about["help"]
-        )
-    if about["choices"] and value not in about["choices"]:
-        raise SettingsError(
-            f"{where}: {key} = {value!r} is not allowed", hint=nearest(value, about["choices"])
-        )
-    low, high = about["low"], about["high"]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{where}: {key} = {value} is no finite number", hint=about["help"])
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise SettingsError(
-            f"{where}: {key} = {value} is out of range",
-            hint=f"{key} must lie in {low} .. {'any' if high is None else high}",
-        )
-    return value
-
-
-def _from_text(key: str, text: str, where: str) -> Any:
-    kind = _kind(key)
-    if kind is bool:
-        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if text.lower() not in words:
-            raise SettingsError(f"{where}: {key} = {text!r} is not true or false")
-        return words[text.lower()]
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise SettingsError(
-            f"{where}: {key} = {text!r} is not of type {kind.__name__}",
-            hint=declared()[key].metadata["help"],
-        ) from error
-
-
-def _require_known(key: str, where: str) -> None:
-    if key not in declared():
-        raise SettingsError(f"{where}: unknown key '{key}'", hint=nearest(key, declared()))
-
-
-def read_preset(path: Path) -> dict[str, Any]:
-    """Read a preset into dotted keys, each checked.
-
-    Raises:
-        SettingsError: unreadable, not TOML, an unknown key or a value out of range.
-    """
-    try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"preset {path}: {error.strerror}", hint="name an existing TOML file"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"preset {path} is not TOML: {error}") from error
-    flat: dict[str, Any] = {}
-    for name, value in held.items():
-        entries = value.items() if isinstance(value, Mapping) else [(None, value)]
-        for leaf, leaf_value in entries:
-            key = name if leaf is None else f"{name}.{leaf}"
-            _require_known(key, str(path))
-            flat[key] = _checked(key, leaf_value, str(path))
-    return flat
-
-
 def build(values: Mapping[str, Any]) -> Settings:
     """Settings from dotted keys; what is not named keeps its default."""
     out = Settings()
@@ -320,113 +222,3 @@ def build(values: Mapping[str, Any]) -> Settings:
         else:
             out = dataclasses.replace(out, **{leaf: value})
     return out
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Settings from one place; a later layer wins over those before it."""
-
-    origin: str
-    """The place in words, for `--print-config`."""
-    values: Mapping[str, Any]
-    """By dotted key, each checked."""
-
-
-def load_settings(
-    *,
-    task: str | None,
-    preset: Path | None = None,
-    overrides: Iterable[str] = (),
-    flags: Mapping[str, Any] | None = None,
-    around: Sequence[Layer] = (),
-) -> Settings:
-    """The complete settings of a run: those of `resolve`, without their origins."""
-    return resolve(
-        task=task, preset=preset, overrides=overrides, flags=flags, around=around
-    ).settings
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Settings and where each value comes from."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-    """By dotted key."""
-
-
-def resolve(
-    *,
-    task: str | None,
-    preset: Path | None = None,
-    overrides: Iterable[str] = (),
-    flags: Mapping[str, Any] | None = None,
-    around: Sequence[Layer] = (),
-) -> Resolved:
-    """Task's preset < what lies around the run < the preset named < `--set` < flags.
-
-    Args:
-        task: one of `TASKS`, or None to take it from the layers.
-        preset: the user's own TOML file.
-        overrides: `key=value` texts, dotted keys.
-        flags: dotted keys given as flags of their own; None values are ignored.
-        around: files and environment (`surroundings`), lowest first; none for a call from Python,
-            which should not depend on where it is made.
-
-    Raises:
-        SettingsError: anything unknown, out of range, or a preset for another task.
-    """
-    named = read_preset(preset) if preset else {}
-    if task and named.get("task", task) != task:
-        raise SettingsError(
-            f"--task {task} and preset {preset} (task = '{named['task']}') disagree",
-            hint="drop one of the two",
-        )
-    layers = [
-        *around,
-        Layer(f"--preset {preset}", named),
-        Layer("--set", _overridden(overrides)),
-        Layer("flag", _flagged(flags or {}, task)),
-    ]
-    chosen = "reenact"
-    for layer in layers:
-        chosen = layer.values.get("task", chosen)
-    shipped = read_preset(preset_folder() / f"{chosen}.toml") | {"task": chosen}
-    values: dict[str, Any] = {}
-    origins = dict.fromkeys(declared(), "default")
-    for layer in (Layer(f"preset {chosen}", shipped), *layers):
-        values.update(layer.values)
-        origins.update(dict.fromkeys(layer.values, layer.origin))
-    return Resolved(build(values), origins)
-
-
-def _overridden(texts: Iterable[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise SettingsError(f"--set '{text}' has no '='", hint="write --set key=value")
-        values |= from_text(key, value, "--set")
-    return values
-
-
-def _flagged(flags: Mapping[str, Any], task: str | None) -> dict[str, Any]:
-    if task is not None and task not in TASKS:
-        raise SettingsError(f"unknown task '{task}'", hint=nearest(task, TASKS))
-    given = {"task": task, **flags}
-    return {key: _checked(key, v, "flag") for key, v in given.items() if v is not None}
-
-
-def from_text(key: str, text: str, where: str) -> dict[str, Any]:
-    """One setting that was given as text, checked.
-
-    Args:
-        key: dotted.
-        text: the value, as a person writes it.
-        where: what to name in an error.
-
-    Raises:
-        SettingsError: unknown key, wrong type, out of range.
-    """
-    _require_known(key, where)
-    return {key: _checked(key, _from_text(key, text, where), where)}

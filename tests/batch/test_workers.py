@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from magdr_video.batch import run_batch
+from magdr_video.batch.whole import run_batch
 from magdr_video.errors import Interrupted
 from magdr_video.stopping import STOPPING
+from tests.batch.works import Gallery, NamedWork, entries, run
 from tests.clips import ClipPlan, make_clip
-from tests.works import Gallery, NamedWork, entries, run
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def workers_of(pid: int) -> list[psutil.Process]:
@@ -97,7 +97,7 @@ def test_a_clip_that_gets_done_while_the_batch_stops_counts(tmp_path: Path) -> N
 def start(folder: Path, *names: str) -> subprocess.Popen[str]:
     """The program in a process group of its own, once both workers are at work."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.works", str(folder), *names],
+        [sys.executable, "-m", "tests.batch.works", str(folder), *names],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from magdr_video import __version__
+from magdr_video.batch.jobs import Document, Job, Work, attempt, error_of, failed
+from magdr_video.batch.workers import Listener, run_in_workers
 from magdr_video.errors import ClosedPipe, Interrupted, MagdrError, PartialFailure
-from magdr_video.jobs import Document, Job, Work, attempt, error_of, failed
-from magdr_video.workers import Listener, run_in_workers
 
 SCHEMA = 1
 

@@ -11,9 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
-from magdr_video.batch import Batch, Entry, run_batch
+from magdr_video.batch.jobs import Document, Job, Watch
+from magdr_video.batch.whole import Batch, Entry, run_batch
 from magdr_video.errors import InputError, MagdrError, SettingsError
-from magdr_video.jobs import Document, Job, Watch
 from magdr_video.report import report_document
 from magdr_video.settings import Settings, load_settings
 
@@ -123,7 +123,7 @@ def run(folder: Path, *names: str, jobs: int = 1, **more: Any) -> tuple[Batch, N
 
 
 def main() -> None:
-    """`python -m tests.works FOLDER NAME...`: a batch of two workers as the program runs it."""
+    """`python -m tests.batch.works FOLDER NAME...`: two workers, as the program runs a batch."""
     from magdr_video.command import app
 
     folder = Path(sys.argv[1])

@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
+from magdr_video.batch.jobs import Document, Job, Work, attempt, failed
 from magdr_video.errors import Interrupted, RuntimeFailure
-from magdr_video.jobs import Document, Job, Work, attempt, failed
 from magdr_video.stopping import heed_signals, tell_stopping
 
 TICK_SECONDS = 0.1

@@ -10,10 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from magdr_video.batch import Batch, Entry, run_batch
+from magdr_video.batch.jobs import Job
+from magdr_video.batch.whole import Batch, Entry, run_batch
 from magdr_video.errors import Interrupted, MagdrError, OutputError
-from magdr_video.jobs import Job
-from tests.works import Gallery, NamedWork, entries, run
+from tests.batch.works import Gallery, NamedWork, entries, run
 
 
 def validate(document: dict[str, Any]) -> None:

@@ -1,0 +1,143 @@
+"""One clip under translation: its frames through the stages, its writer, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from magdr_video import provenance
+from magdr_video.errors import Interrupted, RuntimeFailure
+from magdr_video.pipeline import Stages, run
+from magdr_video.settings import Settings
+from magdr_video.staging import Staged
+from magdr_video.types import FrameBatch, RunReport, StreamNote
+from magdr_video.video.encoder import EncoderChoice
+from magdr_video.video.pipes import PipeOutput
+from magdr_video.video.placement import partial_path
+from magdr_video.video.prefetch import prefetch
+from magdr_video.video.reader import ClipReader
+from magdr_video.video.stretch import Stretch
+from magdr_video.video.writer import ClipWriter
+
+Tick = Callable[[int, Fraction], None]
+"""Progress: frames done and the time reached in the clip, in seconds."""
+Stop = Callable[[], int]
+"""Asked now and then: the number of a signal that wants the run to end, or 0."""
+
+PREFETCHED_BATCHES = 2
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One clip under translation: where frames come from, what is done, who is told."""
+
+    reader: ClipReader
+    staged: Staged
+    settings: Settings
+    report: RunReport
+    options: Mapping[str, str]
+    """Further options of the encoder."""
+    tick: Tick
+    stop: Stop
+
+    @property
+    def choice(self) -> EncoderChoice:
+        """What is asked of the encoder."""
+        held = self.settings.output
+        return EncoderChoice(
+            vcodec=held.vcodec or None,
+            crf=held.crf,
+            preset=held.preset or None,
+            pix_fmt=held.pix_fmt or None,
+            options=dict(self.options),
+        )
+
+    def batches(self, stages: Stages, *, skip: int = 0, begin: int = 0) -> Iterator[FrameBatch]:
+        """What leaves the stages, counted once whoever takes it is done with it.
+
+        Args:
+            stages: what is done.
+            skip: number of the first frame that the stages see.
+            begin: number of the first frame that comes out.
+        """
+        with read_ahead(self.reader) as ahead:
+            seen = (batch for batch in ahead if batch.first_index >= skip)
+            strict = self.settings.run.strict
+            for batch in run(seen, stages, self.report, strict=strict, begin=begin):
+                yield batch
+                self.report.frames_out += len(batch)
+                self.tick(self.report.frames_out, int(batch.pts[-1]) * batch.time_base)
+
+    def writer(
+        self, target: Path | PipeOutput, *, stretch: Stretch | None = None, overwrite: bool
+    ) -> ClipWriter:
+        """A writer with this clip's other streams, tags and marks."""
+        held, info = self.settings.output, self.reader.info
+        marks = provenance.output_metadata(self.settings.task, held.provenance, info.metadata)
+        return ClipWriter(
+            target,
+            info,
+            source=self.reader.tap or info.path,
+            stretch=stretch or self.reader.stretch,
+            muxer=held.format if isinstance(target, PipeOutput) else None,
+            vcodec=held.vcodec or None,
+            crf=held.crf,
+            preset=held.preset or None,
+            pix_fmt=held.pix_fmt or None,
+            options=dict(self.options),
+            metadata=marks,
+            overwrite=overwrite,
+        )
+
+    def gate(self) -> None:
+        """Frames out must equal frames in; checked on every run, not only in tests.
+
+        Raises:
+            RuntimeFailure: they differ.
+        """
+        report = self.report
+        if report.frames_in != report.frames_out:
+            raise RuntimeFailure(
+                f"{self.reader.info.path}: {report.frames_in} frames went in, "
+                f"{report.frames_out} came out"
+            )
+
+    def close(self, writer: ClipWriter) -> None:
+        """Write down what is known of the output."""
+        self.report.notes += [*self.reader.notes, *writer.notes]
+        self.report.streams = list[StreamNote](writer.streams)
+
+    def interruption(
+        self, number: int, target: Path | PipeOutput, frames: int, *, resumable: bool
+    ) -> Interrupted:
+        """What an early end after so many frames is told as."""
+        self.report.frames_out = frames
+        where = f" of film are in {partial_path(target)}" if isinstance(target, Path) else ""
+        self.staged.count_into(self.report)
+        stop = Interrupted(
+            f"stopped by a signal; {self.report.frames_out} frames{where}",
+            signal_number=number,
+            hint="the same command with --resume goes on from there" if resumable else "",
+        )
+        stop.run = self.report
+        return stop
+
+
+@contextmanager
+def read_ahead(reader: ClipReader) -> Iterator[Iterator[FrameBatch]]:
+    """Batches decoded in a thread, which ends with the block whatever happens in it."""
+    ahead = prefetch(iter(reader), PREFETCHED_BATCHES)
+    try:
+        yield ahead
+    finally:
+        reader.abandon()
+        ahead.close()  # type: ignore[attr-defined]
+
+
+def end_of(batch: FrameBatch, stretch: Stretch) -> Fraction:
+    """When the last frame of a batch is over, on the source's own clock."""
+    last = int(batch.pts[-1]) + max(int(batch.durations[-1]), 1)
+    return last * batch.time_base + stretch.shift
