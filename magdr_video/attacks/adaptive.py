@@ -16,6 +16,7 @@ from magdr_video.attacks.loop import (
     ascend,
     best_of,
     face_seed,
+    keep_marks,
     project,
     slope_of,
     uniform_noise,
@@ -50,6 +51,8 @@ def adaptive(problem: Problem, options: Options) -> Perturbed:
     samples = SAMPLES if options.samples is None else options.samples
     size = STEP_SIZE if options.step_size is None else options.step_size
 
+    along: dict[int, Tensor] = {}
+
     def bound(images: Tensor) -> Tensor:
         return project(images, problem.images, options.epsilon)
 
@@ -66,10 +69,12 @@ def adaptive(problem: Problem, options: Options) -> Perturbed:
             bound,
             step_size=size * SWEEP[run % len(SWEEP)],
             steps=STEPS if options.steps is None else options.steps,
+            note=keep_marks(along),
         )
 
     restarts = RESTARTS if options.restarts is None else options.restarts
-    return Perturbed(best_of(attempt, lambda images: _harm(images, goal, defence), restarts))
+    best = best_of(attempt, lambda images: _harm(images, goal, defence), restarts)
+    return Perturbed(best, along=along if restarts == 1 else {})
 
 
 def _slope(

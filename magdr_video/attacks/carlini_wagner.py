@@ -27,7 +27,7 @@ INSIDE = 0.999999
 
 
 def carlini_wagner(problem: Problem, options: Options) -> Perturbed:
-    """Minimise mean(delta^2) - b L, or + b L toward a target; five trade-offs from b = 1.
+    """Minimise mean(delta^2) - b L, or + b L toward a target; `trade_offs` values of b from 1.
 
     A face's attack has succeeded once L exceeds the disruption threshold 0.05, or once a targeted
     one has halved the distance of the clean translation. Of its successes each face keeps the
@@ -35,7 +35,8 @@ def carlini_wagner(problem: Problem, options: Options) -> Perturbed:
     """
     goal = Goal(problem)
     search = _Search(problem, goal)
-    for _ in range(SEARCH_STEPS):
+    trials = SEARCH_STEPS if options.trade_offs is None else options.trade_offs
+    for _ in range(trials):
         _minimise(problem, options, goal, search)
         search.next_trade_off()
     return Perturbed(

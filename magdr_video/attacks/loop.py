@@ -19,6 +19,13 @@ Gradient = Callable[[Tensor, int], Tensor]
 """Images and the step's number to the direction of ascent, of the images' shape."""
 
 
+Note = Callable[[int, Tensor], None]
+"""Told the number of steps done and the point reached."""
+
+MARKS = (1, 2, 5, 10, 20, 50, 100, 200)
+"""Numbers of steps after which the points of an ascent are kept, for curves over iterations."""
+
+
 def project(images: Tensor, origin: Tensor, epsilon: float) -> Tensor:
     """The nearest images in [0, 1] within epsilon (in [-1, 1] units) of the origin, exactly.
 
@@ -86,6 +93,7 @@ def ascend(
     step_size: float,
     steps: int,
     momentum: float = 0.0,
+    note: Note | None = None,
 ) -> Tensor:
     """Climb by the gradient's sign.
 
@@ -96,6 +104,7 @@ def ascend(
         step_size: in [-1, 1] units.
         momentum: share of the earlier direction that is kept, gradients normalised by their
             mean magnitude; 0 is plain PGD.
+        note: called after every step.
     """
     point = start
     direction = torch.zeros_like(start)
@@ -107,7 +116,19 @@ def ascend(
         direction = momentum * direction + slope
         with torch.no_grad():
             point = bound(point + step_size / 2 * direction.sign())
+        if note is not None:
+            note(step + 1, point)
     return point
+
+
+def keep_marks(kept: dict[int, Tensor]) -> Note:
+    """Keeps the points after `MARKS` steps."""
+
+    def note(steps: int, point: Tensor) -> None:
+        if steps in MARKS:
+            kept[steps] = point
+
+    return note
 
 
 def best_of(

@@ -7,8 +7,8 @@ the mean squared difference of images in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
@@ -91,6 +91,8 @@ class Options:
     """Runs from different starts, of which each face keeps its best; adaptive 5, others 1."""
     samples: int | None = None
     """Loss evaluations (SPSA) or draws of the defence (adaptive) a step."""
+    trade_offs: int | None = None
+    """C&W: values of b that are tried, each with all steps; 5 where None."""
     layer: int | None = None
     """Feature attack: index in the generator's trunk; its last residual block where None."""
     evasion: float = 1.0
@@ -99,7 +101,11 @@ class Options:
     """Of everything random, which is drawn on the CPU and so the same on every device."""
 
     def __post_init__(self) -> None:
-        positive = {"step_size": self.step_size, "samples": self.samples}
+        positive = {
+            "step_size": self.step_size,
+            "samples": self.samples,
+            "trade_offs": self.trade_offs,
+        }
         for name, value in {"epsilon": self.epsilon, **positive}.items():
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}, must be above 0")
@@ -117,6 +123,9 @@ class Perturbed:
     """C&W: (F, 3, S, S) as found, before it is clipped to the epsilon ball."""
     found: Tensor | None = None
     """C&W: (F,) booleans, True where some trade-off was successful before clipping."""
+    along: Mapping[int, Tensor] = field(default_factory=dict)
+    """Attacks by signed steps from one start: (F, 3, S, S) after so many steps (`loop.MARKS`), as
+    if the attack had ended there; empty where restarts compete."""
 
 
 class Attack(Protocol):

@@ -52,6 +52,7 @@ def attack(
         images=torch.cat([part.images for part in parts]),
         unbounded=_joined([part.unbounded for part in parts]),
         found=_joined([part.found for part in parts]),
+        along={mark: torch.cat([part.along[mark] for part in parts]) for mark in parts[0].along},
     )
 
 

@@ -18,6 +18,7 @@ from magdr_video.attacks.loop import (
     Objective,
     ascend,
     best_of,
+    keep_marks,
     project,
     slope_of,
     uniform_noise,
@@ -51,6 +52,7 @@ def _climb(
     """The loop from random starts; `spread` is their reach, epsilon where None."""
     epsilon = options.epsilon
     reach = epsilon if spread is None else spread
+    along: dict[int, Tensor] = {}
 
     def bound(images: Tensor) -> Tensor:
         return project(images, problem.images, epsilon)
@@ -64,9 +66,12 @@ def _climb(
             step_size=step_size if options.step_size is None else options.step_size,
             steps=steps if options.steps is None else options.steps,
             momentum=momentum,
+            note=keep_marks(along),
         )
 
-    return Perturbed(best_of(attempt, measure, options.restarts or 1))
+    restarts = options.restarts or 1
+    best = best_of(attempt, measure, restarts)
+    return Perturbed(best, along=along if restarts == 1 else {})
 
 
 def fgsm(problem: Problem, options: Options) -> Perturbed:

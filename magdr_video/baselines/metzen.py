@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from magdr_video.baselines.bases import Learner, shortened
 from magdr_video.baselines.bottleneck import bottleneck
-from magdr_video.baselines.classifier_training import fit_classifier, logits
-from magdr_video.baselines.protocol import Parameter, Samples, State
-from magdr_video.translation import Translator
+from magdr_video.baselines.network_detector import NetworkDetector
+from magdr_video.baselines.protocol import Parameter
 
 
 def head(channels: int, width: int) -> nn.Sequential:
@@ -42,77 +38,25 @@ def head(channels: int, width: int) -> nn.Sequential:
 
 
 @dataclass
-class Metzen(Learner):
+class Metzen(NetworkDetector):
     """A convolutional head on the frozen bottleneck."""
 
-    translator: Translator
-    width: int = 32
     steps: int = 300
     batch: int = 32
     rate: float = 1e-3
-    seed: int = 1234
+    width: int = 32
     name = "metzen"
     paper = "Metzen et al., On Detecting Adversarial Perturbations, ICLR 2017"
-    own_threshold: float = 0.0
-    _net: Any = None
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         """Of head and training."""
-        return {
-            "layer": "last residual block",
-            "width": self.width,
-            "steps": self.steps,
-            "batch": self.batch,
-            "rate": self.rate,
-            "seed": self.seed,
-        }
+        return {"layer": "last residual block", "width": self.width, **self.training}
 
-    def shorten(self, share: float) -> None:
-        """Fewer steps."""
-        self.steps = shortened(self.steps, share)
-
-    def _features(self, crops: Tensor, condition: Tensor) -> Tensor:
+    def view(self, crops: Tensor, condition: Tensor, draft: Tensor) -> Tensor:
+        """The bottleneck, below which nothing moves."""
         return bottleneck(self.translator, crops, condition)
 
-    def _build(self, channels: int) -> nn.Sequential:
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            return head(channels, self.width).to(self.translator.device)
-
-    def fit(self, clean: Samples, attacked: Samples) -> None:
-        """Train the head; the features are computed once, as nothing below it moves."""
-        negatives = self._features(clean.crops, clean.condition)
-        positives = self._features(attacked.crops, attacked.condition)
-        self._net = self._build(negatives.shape[1])
-        fit_classifier(
-            self._net,
-            negatives,
-            positives,
-            steps=self.steps,
-            batch=self.batch,
-            rate=self.rate,
-            seed=self.seed,
-        )
-
-    def score(self, crops: Tensor, condition: Tensor, draft: Tensor) -> Tensor:
-        """Log-odds that the face is perturbed, (F,).
-
-        Raises:
-            RuntimeError: it was not fitted.
-        """
-        if self._net is None:
-            raise RuntimeError("metzen has not been fitted")
-        if len(crops) == 0:
-            return torch.zeros(0)
-        return logits(self._net, self._features(crops, condition))
-
-    def state(self) -> State:
-        """Weights of the head."""
-        return {} if self._net is None else dict(self._net.state_dict())
-
-    def restore(self, state: State) -> None:
-        """Take back the weights of a head."""
-        self._net = self._build(state["0.weight"].shape[1])
-        self._net.load_state_dict(state)
-        self._net.eval()
+    def architecture(self, channels: int) -> nn.Module:
+        """The head."""
+        return head(channels, self.width)

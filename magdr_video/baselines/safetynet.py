@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from magdr_video.baselines.bases import Learner
-from magdr_video.baselines.bottleneck import bottleneck
+from magdr_video.baselines.bottleneck import bottleneck, pooled
 from magdr_video.baselines.protocol import Parameter, Samples, State
 from magdr_video.translation import Translator
 
@@ -62,8 +61,7 @@ class SafetyNet(Learner):
 
     def units(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Rectified, pooled activations, (F, K grid^2)."""
-        features = bottleneck(self.translator, crops, condition)
-        return F.adaptive_avg_pool2d(features.relu(), self.grid).flatten(1).cpu()
+        return pooled(bottleneck(self.translator, crops, condition).relu(), self.grid)
 
     def fit(self, clean: Samples, attacked: Samples) -> None:
         """Levels from clean faces, the machine from both."""

@@ -10,73 +10,81 @@ import torch
 from torch import Tensor
 
 from magdr_video.attacks.defence import Defence
+from magdr_video.attacks.loop import MARKS
 from magdr_video.attacks.success import DISRUPTED, disruption
-from magdr_video.benchmark.cells import Cell, source_hash, work_off
+from magdr_video.benchmark.attacked import Attacked, attacked, cells_of
+from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
 from magdr_video.benchmark.detection import names_of
+from magdr_video.benchmark.document import threat_model
 from magdr_video.benchmark.judges import ALWAYS, ROOMS, own_detectors
 from magdr_video.benchmark.known_defence import known_defence
 from magdr_video.benchmark.repairs import ROOMS as REPAIR_ROOMS
 from magdr_video.benchmark.repairs import magdr
 from magdr_video.benchmark.scene import Scene
 from magdr_video.benchmark.statistics import decisions, estimate, f1_estimate
-from magdr_video.benchmark.threats import Threat, as_images, attack_cell, threat
+from magdr_video.benchmark.threats import Threat, threat
 
-STEPS = (5, 20)
-"""Iterations on the axis of the figure."""
 SAMPLES = 2
 """Draws of the defence a step; METHOD 7 has 20, which is for a GPU."""
 OBLIVIOUS, ADAPTIVE = "oblivious", "adaptive"
 SOURCES = (*ROOMS, *REPAIR_ROOMS, "benchmark/known_defence", "benchmark/adaptive")
 
 
-def threats(scene: Scene) -> dict[tuple[str, int], Threat]:
-    """Both attacks at each number of steps."""
+def threats(scene: Scene) -> dict[str, Threat]:
+    """Both attacks, with as many steps as the axis of the figure has; the rest lies on the way."""
     plan = scene.plan
-    out = {}
-    for steps in STEPS[:1] if plan.quick else STEPS:
-        out[OBLIVIOUS, steps] = threat("pgd", plan, steps=steps)
-        out[ADAPTIVE, steps] = threat("adaptive", plan, steps=steps, samples=SAMPLES, restarts=1)
-    return out
-
-
-def _faces(scene: Scene) -> int:
-    return min(scene.plan.count("slow_faces"), scene.plan.adaptive_faces)
-
-
-def attack_cells(scene: Scene) -> dict[tuple[str, int], Cell]:
-    """The attacked faces of both attacks."""
-    faces, subject = scene.faces.first(_faces(scene)), scene.subject
-    condition = subject.conditions(len(faces))
-
-    def defence() -> Defence:
-        return known_defence(subject, faces.crops, condition)
-
-    known = {**subject.identity, "source": source_hash((*SOURCES, *subject.rooms))}
+    steps = plan.adaptive_steps
     return {
-        (kind, steps): attack_cell(
-            subject,
-            faces,
-            one,
-            scene.plan.seed,
-            defence=defence if kind == ADAPTIVE else None,
-            defended=known if kind == ADAPTIVE else None,
-        )
-        for (kind, steps), one in threats(scene).items()
+        OBLIVIOUS: threat("pgd", plan, steps=steps),
+        ADAPTIVE: threat("adaptive", plan, steps=steps, samples=SAMPLES, restarts=1),
     }
 
 
-def _measure_cell(scene: Scene, kind: str, steps: int, attacked: Cell) -> Cell:
+def threat_models(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """Both attacks on each task, for the document."""
+    return [
+        threat_model(scene.task, one, _count(scene))
+        for scene in scenes
+        for one in threats(scene).values()
+    ]
+
+
+def marks(scene: Scene) -> list[int]:
+    """Iterations on the axis."""
+    return [mark for mark in MARKS if mark <= scene.plan.adaptive_steps]
+
+
+def _count(scene: Scene) -> int:
+    return scene.plan.count("adaptive_faces")
+
+
+def attacked_faces(scene: Scene) -> dict[str, Attacked]:
+    """The attacked faces of both attacks."""
+    faces, subject = scene.faces.first(_count(scene)), scene.subject
+    condition = subject.conditions(len(faces))
+
+    def defence(part: slice) -> Defence:
+        return known_defence(subject, faces.crops[part], condition[part])
+
+    known = {**subject.identity, "source": source_hash((*SOURCES, *subject.rooms))}
+    kinds, seed = threats(scene), scene.plan.seed
+    knowing = attacked(subject, faces, kinds[ADAPTIVE], seed, defence=defence, defended=known)
+    return {OBLIVIOUS: attacked(subject, faces, kinds[OBLIVIOUS], seed), ADAPTIVE: knowing}
+
+
+def _measure_cell(scene: Scene, kind: str, steps: int, held: Attacked) -> Cell:
     key = {
         **scene.subject.identity,
-        "attack": attacked.address,
+        "attack": held.address,
+        "steps": steps,
         "source": source_hash((*SOURCES, *scene.subject.rooms)),
     }
 
     def make() -> dict[str, Tensor]:
-        return measured(scene, as_images(scene.store.get(attacked)), f"{kind} {steps}")
+        return measured(scene, held.images(scene.store, steps), f"{kind} {steps}")
 
     name = f"{scene.task}: detectors against {kind}, {steps} steps"
-    return Cell(name, key, 15.0 * _faces(scene), make)
+    return Cell(name, key, 15.0 * _count(scene), make)
 
 
 def measured(scene: Scene, images: Tensor, name: str) -> dict[str, Tensor]:
@@ -104,22 +112,35 @@ def _clean_cell(scene: Scene) -> Cell:
     return Cell(f"{scene.task}: detectors on clean faces", key, 8.0 * scene.plan.faces, make)
 
 
-def rows(scenes: Sequence[Scene], say: Callable[[str], None]) -> list[dict[str, Any]]:
+def cells(scene: Scene) -> list[Cell]:
+    """All that the figure needs of a scene."""
+    return [
+        *cells_of(list(attacked_faces(scene).values())),
+        *_measure_cells(scene).values(),
+        _clean_cell(scene),
+    ]
+
+
+def _measure_cells(scene: Scene) -> dict[tuple[str, int], Cell]:
+    return {
+        (kind, steps): _measure_cell(scene, kind, steps, held)
+        for kind, held in attacked_faces(scene).items()
+        for steps in marks(scene)
+    }
+
+
+def rows(
+    scenes: Sequence[Scene], say: Callable[[str], None], pace: Pace | None = None
+) -> list[dict[str, Any]]:
     """Figure 3 for all tasks: a row for each detector, attack and number of steps."""
-    store, cells = scenes[0].store, []
-    for scene in scenes:
-        attacked = attack_cells(scene)
-        cells += list(attacked.values())
-        cells += [_measure_cell(scene, *which, cell) for which, cell in attacked.items()]
-        cells.append(_clean_cell(scene))
-    work_off(cells, store, say)
+    work_off([cell for scene in scenes for cell in cells(scene)], scenes[0].store, say, pace)
     return [row for scene in scenes for row in _scene_rows(scene)]
 
 
 def _scene_rows(scene: Scene) -> list[dict[str, Any]]:
     clean, out = scene.store.get(_clean_cell(scene)), []
-    for (kind, steps), attacked in attack_cells(scene).items():
-        content = scene.store.get(_measure_cell(scene, kind, steps, attacked))
+    for (kind, steps), cell in _measure_cells(scene).items():
+        content = scene.store.get(cell)
         for name in names_of(content):
             if name != ALWAYS:
                 out.append(row(scene.task, kind, steps, name, clean, content))

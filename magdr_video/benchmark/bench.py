@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from magdr_video.benchmark import adaptive, clip_cells, detection, purifiers, reconstruction, sanity
-from magdr_video.benchmark.cells import CellStore, work_off
-from magdr_video.benchmark.document import document
+from magdr_video.benchmark import (
+    adaptive,
+    clip_cells,
+    detection,
+    purifiers,
+    reconstruction,
+    sanity,
+    strength,
+)
+from magdr_video.benchmark.attacked import cells_of
+from magdr_video.benchmark.cells import Cell, CellStore, Pace, weight_of, work_off
+from magdr_video.benchmark.clip_cells import ClipPlan
+from magdr_video.benchmark.document import document, made_by
 from magdr_video.benchmark.figures import (
     attack_curve,
     cost_figure,
@@ -22,8 +33,8 @@ from magdr_video.benchmark.figures import (
 from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.scene import Scene, make_scenes
 from magdr_video.benchmark.speed import measure_clip, speed_document
+from magdr_video.benchmark.table import Table
 from magdr_video.benchmark.tables import (
-    Table,
     adaptive_tables,
     clip_tables,
     detection_tables,
@@ -32,6 +43,7 @@ from magdr_video.benchmark.tables import (
     reconstruction_tables,
     sanity_table,
     speed_tables,
+    strength_table,
 )
 from magdr_video.demo import write_source
 from magdr_video.device import set_threads
@@ -44,25 +56,40 @@ Say = Callable[[str], None]
 SELF_MADE_SECONDS = 4.0
 
 
-def open_scenes(plan: Plan) -> tuple[CellStore, list[Scene]]:
-    """The store of finished cells under the plan's folder, and a scene a task."""
+def open_scenes(plan: Plan) -> list[Scene]:
+    """A scene a task, over the store of finished cells under the plan's folder."""
     set_threads()
-    store = CellStore(plan.out / "cells")
-    return store, list(make_scenes(plan, store).values())
+    return list(make_scenes(plan, CellStore(plan.out / "cells")).values())
 
 
-def _checked(scenes: Sequence[Scene], say: Say) -> list[dict[str, Any]]:
-    store = scenes[0].store
-    work_off([cell for scene in scenes for cell in sanity.sanity_cells(scene)], store, say)
+def _sanity_cells(scenes: Sequence[Scene]) -> list[Cell]:
+    sets = [held for scene in scenes for held in sanity.attacked_faces(scene).values()]
+    return cells_of(sets)
+
+
+def _checked(scenes: Sequence[Scene], say: Say, pace: Pace | None) -> list[dict[str, Any]]:
+    work_off(_sanity_cells(scenes), scenes[0].store, say, pace)
     return sanity.run_checks(scenes)
 
 
-def run_detection(plan: Plan, say: Say) -> dict[str, Any]:
+Codecs = Sequence[int]
+"""Rate factors of Table 2's codec rows; the others have none."""
+
+
+def run_detection(
+    plan: Plan, say: Say, codecs: Codecs = (), pace: Pace | None = None
+) -> dict[str, Any]:
     """Table 1; returns its document."""
-    _, scenes = open_scenes(plan)
-    rows = detection.rows(scenes, say)
+    scenes = open_scenes(plan)
+    rows = detection.rows(scenes, say, pace)
     held = document(
-        "detection", plan, scenes, plan.attacks, rows=rows, sanity=_checked(scenes, say)
+        "detection",
+        plan,
+        scenes,
+        plan.attacks,
+        rows=rows,
+        strength=strength.rows(scenes),
+        sanity=_checked(scenes, say, pace),
     )
     figures = {"roc": lambda path: roc_figure(rows, plan.attacks[0], path)}
     _write(plan.out, "detection", held, _detection_pages(held), figures, say)
@@ -70,19 +97,18 @@ def run_detection(plan: Plan, say: Say) -> dict[str, Any]:
 
 
 def run_reconstruction(
-    plan: Plan, say: Say, codecs: Sequence[int] = (), clips: Sequence[Path] = ()
+    plan: Plan, say: Say, codecs: Codecs = (), pace: Pace | None = None
 ) -> dict[str, Any]:
     """Table 2 and Figure 4; returns the document."""
-    _, scenes = open_scenes(plan)
-    rows = reconstruction.rows(scenes, say, codecs)
+    scenes = open_scenes(plan)
+    rows = reconstruction.rows(scenes, say, codecs, pace)
     held = document(
         "reconstruction",
         plan,
         scenes,
         plan.attacks,
         rows=rows,
-        clips=clip_cells.rows(scenes, clips, codecs, say),
-        sanity=_checked(scenes, say),
+        sanity=_checked(scenes, say, pace),
     )
     figures = {"psnr": lambda path: repair_figure(rows, plan.attacks[0], path)}
     _write(plan.out, "reconstruction", held, _reconstruction_pages(held), figures, say)
@@ -90,23 +116,68 @@ def run_reconstruction(
     return held
 
 
-def run_adaptive(plan: Plan, say: Say) -> dict[str, Any]:
+def run_adaptive(
+    plan: Plan, say: Say, codecs: Codecs = (), pace: Pace | None = None
+) -> dict[str, Any]:
     """Figure 3; returns its document."""
-    _, scenes = open_scenes(plan)
-    rows = adaptive.rows(scenes, say)
-    held = document("adaptive", plan, scenes, ("pgd", "adaptive"), rows=rows)
+    scenes = open_scenes(plan)
+    rows = adaptive.rows(scenes, say, pace)
+    held = document("adaptive", plan, scenes, (), rows=rows)
+    held["threat_models"] = adaptive.threat_models(scenes)
     figures = {"f1": lambda path: attack_curve(rows, path)}
     _write(plan.out, "adaptive", held, adaptive_tables(rows), figures, say)
     return held
 
 
-def run_purifiers(plan: Plan, say: Say) -> dict[str, Any]:
+def run_purifiers(
+    plan: Plan, say: Say, codecs: Codecs = (), pace: Pace | None = None
+) -> dict[str, Any]:
     """Every purifier against every attack; returns the document."""
-    _, scenes = open_scenes(plan)
-    rows = purifiers.rows(scenes, purifiers.ATTACKS, say)
-    held = document("purifiers", plan, scenes, purifiers.ATTACKS, rows=rows)
+    scenes = open_scenes(plan)
+    rows = purifiers.rows(scenes, purifiers.ATTACKS, say, pace)
+    count = plan.count("slow_faces")
+    held = document("purifiers", plan, scenes, purifiers.ATTACKS, count, rows=rows)
     _write(plan.out, "purifiers", held, purifier_tables(rows), {}, say)
     return held
+
+
+RUNS: Mapping[str, Callable[[Plan, Say, Codecs, Pace | None], dict[str, Any]]] = {
+    "detection": run_detection,
+    "reconstruction": run_reconstruction,
+    "adaptive": run_adaptive,
+    "purifiers": run_purifiers,
+}
+"""The benchmarks on faces, in the order of the page of results."""
+
+
+def run_all(
+    plan: Plan, say: Say, codecs: Codecs = (), tell: Callable[[], None] = lambda: None
+) -> None:
+    """All four, the attacks of the tables one after another; what they share is computed once.
+
+    An interruption leaves the documents of what was finished: both tables on the first attack
+    come first, then on the further ones, then the attackers who know the defence.
+
+    Args:
+        tell: called whenever a document was written.
+    """
+    pace = Pace(_weight_of_all(open_scenes(plan), codecs))
+    for count in range(1, len(plan.attacks) + 1):
+        part = dataclasses.replace(plan, attacks=plan.attacks[:count])
+        for kind in ("detection", "reconstruction"):
+            RUNS[kind](part, say, codecs, pace)
+            tell()
+    for kind in ("adaptive", "purifiers"):
+        RUNS[kind](plan, say, codecs, pace)
+        tell()
+
+
+def _weight_of_all(scenes: Sequence[Scene], codecs: Codecs) -> float:
+    cells = _sanity_cells(scenes)
+    for scene in scenes:
+        cells += detection.cells(scene) + reconstruction.cells(scene, codecs)
+        cells += adaptive.cells(scene) + purifiers.cells(scene, purifiers.ATTACKS)
+    return weight_of(cells, scenes[0].store)
 
 
 def _adaptive_pages(held: Mapping[str, Any]) -> list[Table]:
@@ -118,25 +189,38 @@ def _purifier_pages(held: Mapping[str, Any]) -> list[Table]:
 
 
 def _detection_pages(held: Mapping[str, Any]) -> list[Table]:
-    return [*detection_tables(held["rows"]), sanity_table(held["sanity"])]
+    tables = [*detection_tables(held["rows"]), strength_table(held["strength"])]
+    return [*tables, sanity_table(held["sanity"])]
 
 
 def _reconstruction_pages(held: Mapping[str, Any]) -> list[Table]:
     rows = held["rows"]
-    tables = [*reconstruction_tables(rows), *clip_tables(held["clips"])]
-    return [*tables, *full_tables(rows), sanity_table(held["sanity"])]
+    return [*reconstruction_tables(rows), *full_tables(rows), sanity_table(held["sanity"])]
 
 
-KINDS = ("detection", "reconstruction", "adaptive", "purifiers")
-"""The benchmarks on faces, in the order of the page of results."""
+def _clip_pages(held: Mapping[str, Any]) -> list[Table]:
+    return clip_tables(held["rows"])
+
 
 PAGES: Mapping[str, Callable[[Mapping[str, Any]], list[Table]]] = {
     "detection": _detection_pages,
     "reconstruction": _reconstruction_pages,
     "adaptive": _adaptive_pages,
     "purifiers": _purifier_pages,
+    "clips": _clip_pages,
 }
 """The tables of each benchmark's document."""
+
+
+def run_clips(plan: ClipPlan, out: Path, say: Say) -> dict[str, Any]:
+    """Repairs of protected clips; returns the document."""
+    set_threads()
+    held = clip_cells.subjects(plan)
+    rows = clip_cells.rows(plan, held, CellStore(out / "cells"), say)
+    about = {"codecs": list(plan.codecs), "frames": plan.frames, "seed": plan.seed}
+    found = {**made_by("clips", held), "quick": False, "plan": about, "rows": rows}
+    _write(out, "clips", found, _clip_pages(found), {}, say)
+    return found
 
 
 def run_speed(

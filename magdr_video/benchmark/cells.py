@@ -52,6 +52,12 @@ def source_hash(rooms: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
+def rooms_in(room: str, *, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """The modules of a room, as `source_hash` takes them."""
+    found = (f"{room}/{path.stem}" for path in sorted((PACKAGE / room).glob("*.py")))
+    return tuple(name for name in found if name not in without)
+
+
 @dataclass(frozen=True)
 class Cell:
     """One piece of work."""
@@ -124,18 +130,42 @@ class CellStore:
         return content
 
 
-def work_off(cells: Sequence[Cell], store: CellStore, say: Callable[[str], None]) -> list[Content]:
-    """Compute all cells in order, with a line about each and the time left."""
-    missing = sum(cell.weight for cell in cells if not store.has(cell))
-    began, done, out = time.monotonic(), 0.0, []
+@dataclass
+class Pace:
+    """How long a run of several benchmarks still takes, from the speed so far."""
+
+    left: float
+    """Weight of the cells that are still to be made."""
+    done: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    def after(self, weight: float) -> str:
+        """Count a finished cell; the time left, as people say it."""
+        self.done, self.left = self.done + weight, max(0.0, self.left - weight)
+        return clock((time.monotonic() - self.began) / self.done * self.left)
+
+
+def weight_of(cells: Iterable[Cell], store: CellStore) -> float:
+    """What the missing ones among cells weigh, each counted once."""
+    missing = {cell.address: cell.weight for cell in cells if not store.has(cell)}
+    return sum(missing.values())
+
+
+def work_off(
+    cells: Sequence[Cell], store: CellStore, say: Callable[[str], None], pace: Pace | None = None
+) -> list[Content]:
+    """Compute all cells in order, with a line about each and the time left.
+
+    Args:
+        pace: of the run that these cells are part of; without it they are the run.
+    """
+    pace = pace or Pace(weight_of(cells, store))
+    out = []
     for place, cell in enumerate(cells, 1):
         known = store.has(cell)
         out.append(store.get(cell))
-        if known:
-            continue
-        done += cell.weight
-        left = (time.monotonic() - began) / done * max(0.0, missing - done)
-        say(f"{place} of {len(cells)}: {cell.name}; {clock(left)} left")
+        if not known:
+            say(f"{place} of {len(cells)}: {cell.name}; {pace.after(cell.weight)} left")
     return out
 
 

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.cells import Cell, source_hash, work_off
-from magdr_video.benchmark.clip_repairs import LOSSLESS, measure_clip_repairs
+from magdr_video.benchmark.cells import Cell, CellStore, source_hash, work_off
+from magdr_video.benchmark.clip_cuts import LOSSLESS
+from magdr_video.benchmark.clip_repairs import measure_clip_repairs
+from magdr_video.benchmark.plan import SEED
 from magdr_video.benchmark.repairs import ROOMS
-from magdr_video.benchmark.scene import Scene
+from magdr_video.benchmark.subject import Subject, load_subject
 from magdr_video.provenance import sha256_of
-from magdr_video.settings import flatten
+from magdr_video.settings import TASKS, flatten
 
 Say = Callable[[str], None]
-SOURCES = (*ROOMS, "attacks", "faces", "stages", "video", "protection", "benchmark/clip_repairs")
+SOURCES = (
+    *ROOMS,
+    "attacks",
+    "faces",
+    "stages",
+    "video",
+    "protection",
+    "benchmark/clip_cuts",
+    "benchmark/clip_repairs",
+)
 
 
 def packed(held: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -32,14 +44,34 @@ def unpacked(content: Mapping[str, Tensor]) -> dict[str, Any]:
     return held
 
 
-def clip_cell(scene: Scene, clip: Path, codecs: Sequence[int], say: Say) -> Cell:
+@dataclass(frozen=True)
+class ClipPlan:
+    """What is measured on clips."""
+
+    clips: tuple[Path, ...]
+    tasks: tuple[str, ...] = TASKS
+    codecs: tuple[int, ...] = (23,)
+    """H.264 rate factors that the protected clips go through beside none."""
+    frames: int = 17
+    """First frames of each clip that are protected and repaired."""
+    seed: int = SEED
+    overrides: tuple[str, ...] = ()
+    """Settings 'key=value'."""
+
+
+def subjects(plan: ClipPlan) -> list[Subject]:
+    """Each task's generator, its settings with the plan's seed."""
+    overrides = (*plan.overrides, f"run.seed={plan.seed}")
+    return [load_subject(task, overrides=overrides) for task in plan.tasks]
+
+
+def clip_cell(plan: ClipPlan, subject: Subject, clip: Path, say: Say) -> Cell:
     """One clip's repairs, lossless and through each codec."""
-    plan, subject = scene.plan, scene.subject
     key = {
         **subject.identity,
         "clip": sha256_of(clip),
-        "frames": plan.clip_frames,
-        "codecs": list(codecs),
+        "frames": plan.frames,
+        "codecs": list(plan.codecs),
         "settings": flatten(subject.settings),
         "source": source_hash((*SOURCES, *subject.rooms)),
     }
@@ -49,26 +81,24 @@ def clip_cell(scene: Scene, clip: Path, codecs: Sequence[int], say: Say) -> Cell
             clip,
             subject.settings,
             subject.models,
-            frames=plan.clip_frames,
-            crfs=(LOSSLESS, *codecs),
+            frames=plan.frames,
+            crfs=(LOSSLESS, *plan.codecs),
             runs=False,
             say=say,
         )
         return packed(found)
 
-    cost = plan.clip_frames * (25.0 + 12.0 * (2 + len(codecs)))
-    return Cell(f"{scene.task}: repairs on {clip.name}", key, cost, make)
+    cost = plan.frames * (25.0 + 12.0 * (2 + len(plan.codecs)))
+    return Cell(f"{subject.task}: repairs on {clip.name}", key, cost, make)
 
 
 def rows(
-    scenes: Sequence[Scene], clips: Sequence[Path], codecs: Sequence[int], say: Say
+    plan: ClipPlan, held: Sequence[Subject], store: CellStore, say: Say
 ) -> list[dict[str, Any]]:
     """What `measure_clip_repairs` found for each task and clip."""
-    pairs = [(scene, clip_cell(scene, clip, codecs, say)) for scene in scenes for clip in clips]
-    if not pairs:
-        return []
-    contents = work_off([cell for _, cell in pairs], scenes[0].store, say)
+    pairs = [(one, clip_cell(plan, one, clip, say)) for one in held for clip in plan.clips]
+    contents = work_off([cell for _, cell in pairs], store, say)
     return [
-        {"task": scene.task, **unpacked(content)}
-        for (scene, _), content in zip(pairs, contents, strict=True)
+        {"task": subject.task, **unpacked(content)}
+        for (subject, _), content in zip(pairs, contents, strict=True)
     ]

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from magdr_video.attacks.pgd import pgd, round_within
+from magdr_video.benchmark.clip_cuts import LOSSLESS, Cuts, cut_clip
 from magdr_video.benchmark.statistics import estimate
 from magdr_video.criteria import psnr_db
 from magdr_video.detection.detector import PerturbationDetector
-from magdr_video.errors import InputError, SettingsError
-from magdr_video.faces.alignment import align
+from magdr_video.errors import SettingsError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models
@@ -30,86 +30,17 @@ from magdr_video.protection import protect_clip
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.reconstruction.temporal import average_along_motion
-from magdr_video.runs import crops_of, translate_clip
+from magdr_video.runs import translate_clip
 from magdr_video.settings import Settings
 from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.staging import asked_for
 from magdr_video.transforms import apply_chain
-from magdr_video.types import FaceCrops, FrameBatch, RunReport
-from magdr_video.video.reader import ClipReader, probe
-from magdr_video.video.writer import ClipWriter
+from magdr_video.types import RunReport
 
 Say = Callable[[str], None]
 
 WINDOWS = (3, 5, 9)
 CHUNK = 8
-LOSSLESS = 0
-"""The rate factor that stands for no codec (H.264, crf 0)."""
-
-
-def cut_clip(source: Path, target: Path, *, crf: int, frames: int | None = None) -> None:
-    """Encode a clip, or its first frames, as H.264."""
-    with (
-        ClipReader(source) as reader,
-        ClipWriter(target, probe(source), crf=crf, preset="veryfast") as writer,
-    ):
-        left = frames
-        for batch in reader:
-            held = batch if left is None else first_frames(batch, left)
-            if len(held):
-                writer.write(held)
-            left = None if left is None else left - len(held)
-            if left == 0:
-                return
-
-
-def first_frames(batch: FrameBatch, count: int) -> FrameBatch:
-    """At most the first `count` frames of a batch."""
-    return dataclasses.replace(
-        batch,
-        planes=tuple(plane[:count] for plane in batch.planes),
-        pts=batch.pts[:count],
-        durations=batch.durations[:count],
-        cut=batch.cut[:count],
-    )
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """Where the faces of the clean clip lie: the same crops can be cut from its other versions."""
-
-    batches: list[FaceCrops]
-    models: Models
-
-    @staticmethod
-    def of(clip: Path, settings: Settings, models: Models) -> Cuts:
-        """Track the faces of a clip.
-
-        Raises:
-            InputError: it has none.
-        """
-        batches = [crops for _, crops in crops_of(clip, settings, models)]
-        if not any(map(len, batches)):
-            raise InputError(f"no face was found in {clip}")
-        return Cuts(batches, models)
-
-    def crops(self, clip: Path) -> Tensor:
-        """The faces of a version of the clip, (F, 3, S, S), in the order of its frames."""
-        record, out = self.models.translator.record, []
-        with ClipReader(clip) as reader:
-            aspect = float(reader.info.sample_aspect)
-            for batch, held in zip(reader, self.batches, strict=True):
-                if len(held):
-                    found = align(
-                        batch,
-                        held.faces,
-                        record.size,
-                        record.alignment,
-                        self.models.device,
-                        aspect=aspect,
-                    )
-                    out.append(found.data)
-        return torch.cat(out)
 
 
 @dataclass(frozen=True)

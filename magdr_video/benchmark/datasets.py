@@ -42,7 +42,7 @@ class Item:
 
 
 class DataSet(Protocol):
-    """Images or clips in three identity-disjoint splits."""
+    """Images or clips in three identity-disjoint splits, and the faces that they show."""
 
     name: str
     about: str
@@ -60,12 +60,8 @@ class DataSet(Protocol):
             InputError: files that the split names are missing.
         """
 
-
-class ImageSet(DataSet, Protocol):
-    """A data set of aligned face images."""
-
     def images(self, items: Sequence[Item], size: int) -> Tensor:
-        """(F, 3, size, size) float32 RGB in [0, 1]."""
+        """Aligned faces of items, one each: (F, 3, size, size) float32 RGB in [0, 1]."""
 
 
 def check_split(split: str) -> str:

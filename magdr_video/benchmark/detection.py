@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.cells import Cell, source_hash, work_off
-from magdr_video.benchmark.judges import ALWAYS, FITTED, MAGDR, ROOMS, own_detectors
+from magdr_video.benchmark.attacked import cells_of
+from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
+from magdr_video.benchmark.judges import (
+    ALWAYS,
+    FITTED,
+    FITTED_ROOMS,
+    MAGDR,
+    ROOMS,
+    own_detectors,
+)
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import (
     auroc_estimate,
@@ -56,62 +65,86 @@ def inputs(scene: Scene) -> dict[str, Callable[[], Seen]]:
     return out
 
 
-def _key(scene: Scene, kind: str) -> dict[str, Any]:
+def _faces_key(scene: Scene, kind: str) -> dict[str, Any]:
     attacks = {
-        name: scene.attack_cell(name).address
+        name: scene.under(scene.threat(name)).address
         for name in scene.plan.attacks
         if kind in (name, _compressed(name))
     }
     return {
-        **scene.subject.identity,
         "faces": scene.faces.digest,
         "side": scene.plan.count("side_faces"),
         "kind": kind,
         "attacks": attacks,
-        "source": source_hash((*ROOMS, *scene.subject.rooms)),
     }
+
+
+def _key(scene: Scene, kind: str) -> dict[str, Any]:
+    source = source_hash((*ROOMS, *scene.subject.rooms))
+    return {**scene.subject.identity, **_faces_key(scene, kind), "source": source}
 
 
 def cells(scene: Scene) -> list[Cell]:
     """Own detectors on every set of faces, then each fitted one."""
-    out = [scene.attack_cell(name) for name in scene.plan.attacks]
-    kinds = inputs(scene)
+    attacks = [scene.under(scene.threat(name)) for name in scene.plan.attacks]
+    out, kinds = cells_of([*attacks, scene.fitting_under()]), inputs(scene)
     passes = 1 + len(scene.subject.table.transforms)
     for kind, make in kinds.items():
-        size = scene.plan.faces if kind == "clean" else scene.plan.count("side_faces")
         out.append(
             Cell(
-                f"{scene.task}: MagDR's detectors on {kind}",
+                _own_name(scene, kind),
                 _key(scene, kind),
-                size * (passes + 4.0),
+                _size(scene, kind) * (passes + 4.0),
                 lambda make=make: _flat(own_detectors(make())),  # type: ignore[misc]
             )
         )
-    out += [scene.fitting_cell()]
     for name in FITTED:
-        out.append(_fitted_cell(scene, name, kinds))
+        out += _fitted_cells(scene, name, kinds)
     return out
 
 
-def _fitted_cell(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]]) -> Cell:
-    """A fitted detector on all sets at once, so that it is fitted once."""
+def _size(scene: Scene, kind: str) -> int:
+    whole = kind == "clean" or kind in scene.plan.attacks
+    return scene.plan.faces if whole else scene.plan.count("side_faces")
 
-    def make() -> dict[str, Tensor]:
-        judge = FITTED[name](scene)
-        out: dict[str, Tensor] = {}
-        for kind, seen in kinds.items():
-            score, flagged = judge(seen())
-            out |= {f"{kind}|score": score, f"{kind}|flagged": flagged}
-        return out
 
-    key = {
+def _own_name(scene: Scene, kind: str) -> str:
+    return f"{scene.task}: MagDR's detectors on {kind}"
+
+
+def _fitted_name(scene: Scene, name: str, kind: str) -> str:
+    return f"{scene.task}: {name} on {kind}"
+
+
+def _fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]]) -> list[Cell]:
+    """A fitted detector on each set of faces; it is fitted once, for the first that is missing."""
+
+    @cache
+    def judge() -> Callable[[Seen], tuple[Tensor, Tensor]]:
+        return FITTED[name](scene)
+
+    def make(seen: Callable[[], Seen]) -> dict[str, Tensor]:
+        score, flagged = judge()(seen())
+        return {"score": score, "flagged": flagged}
+
+    about = {
+        "generator": scene.subject.identity["generator"],
         "detector": name,
         "share": scene.plan.baseline_share,
-        "kinds": {kind: _key(scene, kind) for kind in kinds},
-        "fitting": scene.fitting_cell().address,
-        "source": source_hash(("baselines",)),
+        "fitting": scene.fitting_under().address,
+        "pictures": scene.plan.picture_faces,
+        "validation": scene.validation.digest,
+        "source": source_hash(("baselines", *FITTED_ROOMS, *scene.subject.rooms)),
     }
-    return Cell(f"{scene.task}: {name}", key, 4.0 * scene.plan.faces, make)
+    return [
+        Cell(
+            _fitted_name(scene, name, kind),
+            {**about, **_faces_key(scene, kind)},
+            _size(scene, kind),
+            lambda seen=seen: make(seen),  # type: ignore[misc]
+        )
+        for kind, seen in kinds.items()
+    ]
 
 
 def _flat(judgements: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
@@ -137,14 +170,14 @@ def judged(scene: Scene) -> Judged:
     kinds = list(inputs(scene))
     by_name = {cell.name: cell for cell in cells(scene)}
     for kind in kinds:
-        content = scene.store.get(by_name[f"{scene.task}: MagDR's detectors on {kind}"])
+        content = scene.store.get(by_name[_own_name(scene, kind)])
         for name in names_of(content):
             pair = (content[f"{name}|score"], content[f"{name}|flagged"].bool())
             out.setdefault(name, {})[kind] = pair
     for name in FITTED:
-        content = scene.store.get(by_name[f"{scene.task}: {name}"])
-        held = {k: (content[f"{k}|score"], content[f"{k}|flagged"].bool()) for k in kinds}
-        out[name] = held
+        for kind in kinds:
+            content = scene.store.get(by_name[_fitted_name(scene, name, kind)])
+            out.setdefault(name, {})[kind] = (content["score"], content["flagged"].bool())
     return out
 
 
@@ -154,8 +187,6 @@ def row(
     """One detector against one attack, with every column."""
     clean_score, clean_flag = held["clean"]
     score, flag = held[attack]
-    # The same faces on both sides, where a slow attack had fewer.
-    clean_score, clean_flag = clean_score[: len(score)], clean_flag[: len(score)]
     hard_score = torch.cat([held[kind][0] for kind in HARD])
     hard_flag = torch.cat([held[kind][1] for kind in HARD])
     pressed, pressed_clean = held[_compressed(attack)], held[f"h264 crf {CRF}"]
@@ -180,9 +211,11 @@ def row(
     }
 
 
-def rows(scenes: Sequence[Scene], say: Callable[[str], None]) -> list[dict[str, Any]]:
+def rows(
+    scenes: Sequence[Scene], say: Callable[[str], None], pace: Pace | None = None
+) -> list[dict[str, Any]]:
     """Table 1 for all tasks, attacks and detectors."""
-    work_off([cell for scene in scenes for cell in cells(scene)], scenes[0].store, say)
+    work_off([cell for scene in scenes for cell in cells(scene)], scenes[0].store, say, pace)
     out = []
     for scene in scenes:
         held = judged(scene)

@@ -11,7 +11,8 @@ from typing import Any
 
 from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.scene import Scene
-from magdr_video.benchmark.subject import facts
+from magdr_video.benchmark.subject import Subject, facts
+from magdr_video.benchmark.threats import Threat
 from magdr_video.provenance import library_versions
 
 SCHEMA = 1
@@ -45,44 +46,57 @@ def machine() -> dict[str, Any]:
     return {"cpu": processor(), "cores": os.cpu_count(), "system": platform.system()}
 
 
-def threat_models(scenes: Sequence[Scene], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Goal, knowledge, norm and parameters of each attack on each task."""
-    out = []
-    for scene in scenes:
-        for name in names:
-            chosen = scene.threat(name)
-            out.append(
-                {
-                    "task": scene.task,
-                    "attack": name,
-                    "goal": "toward the input" if scene.task == "replace" else "untargeted",
-                    "knowledge": chosen.knowledge,
-                    "norm": "maximum",
-                    "settings": dict(chosen.settings),
-                    "faces": len(scene.faces_of(chosen)),
-                    "passed as": "8 bits",
-                }
-            )
-    return out
+def threat_model(task: str, chosen: Threat, faces: int) -> dict[str, Any]:
+    """Goal, knowledge, norm and parameters of an attack."""
+    return {
+        "task": task,
+        "attack": chosen.name,
+        "goal": "toward the input" if task == "replace" else "untargeted",
+        "knowledge": chosen.knowledge,
+        "norm": "maximum",
+        "settings": dict(chosen.settings),
+        "faces": faces,
+        "passed as": "8 bits",
+    }
+
+
+def made_by(kind: str, subjects: Sequence[Subject]) -> dict[str, Any]:
+    """What every document says of its making."""
+    return {
+        "schema": SCHEMA,
+        "benchmark": kind,
+        "subjects": facts(subjects),
+        "libraries": library_versions(),
+        "commit": source_commit(),
+        "machine": machine(),
+    }
 
 
 def document(
-    kind: str, plan: Plan, scenes: Sequence[Scene], attacks: Sequence[str], **parts: Any
+    kind: str,
+    plan: Plan,
+    scenes: Sequence[Scene],
+    attacks: Sequence[str],
+    count: int | None = None,
+    **parts: Any,
 ) -> dict[str, Any]:
     """Everything that a reader needs beside the rows.
 
     Args:
         kind: the benchmark's name.
         attacks: those whose threat models are listed.
+        count: faces of a task that are attacked, if fewer than the plan's.
         parts: the rows and whatever else was measured, as JSON values.
     """
     return {
-        "schema": SCHEMA,
-        "benchmark": kind,
+        **made_by(kind, [scene.subject for scene in scenes]),
         "quick": plan.quick,
         "plan": plan.described(),
-        "threat_models": threat_models(scenes, attacks),
-        "subjects": facts([scene.subject for scene in scenes]),
+        "threat_models": [
+            threat_model(scene.task, scene.threat(name), count or plan.faces)
+            for scene in scenes
+            for name in attacks
+        ],
         "faces": {
             scene.task: {
                 "held out": {"count": len(scene.faces), "sha256": scene.faces.digest},
@@ -90,8 +104,5 @@ def document(
             }
             for scene in scenes
         },
-        "libraries": library_versions(),
-        "commit": source_commit(),
-        "machine": machine(),
         **parts,
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from magdr_video.benchmark.clip_faces import faces_of_clips
 from magdr_video.benchmark.datasets import (
     CLIP_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -83,5 +84,9 @@ class FaceFolder:
         return tuple(item for item in self._items if split_of(item.identity) == split)
 
     def images(self, items: Sequence[Item], size: int) -> Tensor:
-        """The largest centred square of each, resized: (F, 3, size, size) in [0, 1]."""
-        return stack_images(items, size)
+        """The largest centred square of each image, or a face of each clip.
+
+        Returns:
+            (F, 3, size, size) in [0, 1].
+        """
+        return (stack_images if self.holds == "images" else faces_of_clips)(items, size)

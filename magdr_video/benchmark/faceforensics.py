@@ -6,6 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import Tensor
+
+from magdr_video.benchmark.clip_faces import faces_of_clips
 from magdr_video.benchmark.datasets import Item, check_split, missing
 from magdr_video.errors import InputError, SettingsError, nearest
 
@@ -101,6 +104,10 @@ class FaceForensics:
         if lacking:
             raise missing(lacking, "FaceForensics++", self.root, source=SOURCE)
         return tuple(items)
+
+    def images(self, items: Sequence[Item], size: int) -> Tensor:
+        """A face of each clip, aligned: (F, 3, size, size) in [0, 1]."""
+        return faces_of_clips(items, size)
 
     def _item(self, path: Path, identity: str, manipulation: str) -> Item:
         name = path.relative_to(self.root).as_posix()

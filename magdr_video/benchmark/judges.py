@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from magdr_video.baselines.preparation import prepare_detector
 from magdr_video.baselines.registry import DETECTORS
 from magdr_video.baselines.thresholds import clean_threshold
 from magdr_video.benchmark.scene import Scene, Seen
+from magdr_video.benchmark.trained import trained_detector
 from magdr_video.detection.detector import CONSISTENCY, DISTORTION, UNION
 from magdr_video.training.clean_faces import CLEAN
 from magdr_video.transforms import estimate_noise
@@ -23,6 +23,8 @@ ROOMS = (
     "benchmark/judges",
 )
 """Whose source decides what a detector says."""
+FITTED_ROOMS = ("transforms", "training/clean_faces")
+"""Whose source decides, beside the baselines' own, what a fitted detector says."""
 
 Judgements = dict[str, tuple[Tensor, Tensor]]
 """By detector: score (F,), larger is more disrupted, and verdict (F,)."""
@@ -71,9 +73,7 @@ def baseline_detector(name: str) -> Callable[[Scene], Callable[[Seen], tuple[Ten
     """A baseline, fitted on the training faces; its threshold from clean validation faces."""
 
     def fitted(scene: Scene) -> Callable[[Seen], tuple[Tensor, Tensor]]:
-        cache = scene.plan.out / "baselines"
-        translator, share = scene.subject.translator, scene.plan.baseline_share
-        held = prepare_detector(name, translator, scene.material, cache, share=share)
+        held = trained_detector(scene, name)
 
         def score(seen: Seen) -> Tensor:
             return held.score(seen.crops, seen.condition, seen.draft).float()

@@ -11,11 +11,13 @@ from magdr_video.errors import SettingsError, UsageError, nearest
 from magdr_video.settings import TASKS
 
 SEED = 1234
+PLACES = ("data", "out", "generator", "overrides")
+"""Fields that may name folders of a machine; what lies there is told by its SHA-256."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One benchmark, complete; the defaults finish in minutes, not hours, on one core."""
+    """One benchmark, complete; with the defaults all of them take about an hour on one core."""
 
     data: Path
     """Folder of the data set."""
@@ -24,38 +26,44 @@ class Plan:
     out: Path
     """Folder of the documents, tables, figures and finished cells."""
     tasks: tuple[str, ...] = TASKS
+    generator: str = ""
+    """Name or file of the weights of a single task; empty takes the shipped ones."""
+    overrides: tuple[str, ...] = ()
+    """Settings 'key=value', such as the tables of that generator."""
     attacks: tuple[str, ...] = ("pgd", "cw")
     """Attacks of Table 1 and Table 2."""
-    faces: int = 24
+    faces: int = 12
     """Held-out faces of each task that are attacked."""
     slow_faces: int = 4
     """Of these, the ones given to attacks of hundreds of steps, searches, FSIM and features."""
-    side_faces: int = 8
+    side_faces: int = 4
     """Of these, the ones that show the clean cost and go through filters and codecs."""
     fitting_faces: int = 16
     """Training faces, attacked with PGD, on which settings are chosen and baselines fitted."""
     trial_faces: int = 4
     """Of these, the ones on which every setting of every transform is tried."""
-    validation_faces: int = 12
+    validation_faces: int = 8
     """Clean training faces in each of several kinds that set the baselines' thresholds."""
-    picture_faces: int = 64
+    picture_faces: int = 48
     """Training faces for baselines that learn from clean pictures alone."""
     epsilon: float = 0.05
     """Bound of the maximum norm, images in [-1, 1]."""
     step_size: float = 0.01
     steps: int = 10
     cw_steps: int = 20
-    """Adam steps of C&W for each of its five trade-offs; METHOD 7 has 200, which is for a GPU."""
+    """Adam steps of C&W for each of its trade-offs; METHOD 7 has 200, which is for a GPU."""
+    cw_trade_offs: int = 3
+    """Values of C&W's trade-off that are tried; METHOD 7 has 5."""
     lab_steps: int = 20
-    """Adam steps of the chroma-only attack; METHOD 7 has 100."""
-    adaptive_faces: int = 3
-    """Faces given to attackers who know the defence."""
+    """Adam steps of the chroma-only attack, longer as they are fewer than METHOD 7's 100."""
+    adaptive_faces: int = 4
+    """Of these, the ones given to attackers who know the defence."""
+    adaptive_steps: int = 20
+    """Iterations at the end of the axis of Figure 3."""
     baseline_share: float = 0.25
     """Share of their training steps that baselines get; 1 is their recipe, and takes an hour."""
     search_budget: int = 60
     """Generator passes a search may spend on one face."""
-    clip_frames: int = 17
-    """First frames of each clip that are protected and repaired."""
     seed: int = SEED
     quick: bool = False
 
@@ -65,6 +73,11 @@ class Plan:
                 raise SettingsError(f"unknown task '{task}'", hint=nearest(task, TASKS))
         if not self.tasks or not self.attacks:
             raise UsageError("a benchmark needs at least one task and one attack")
+        if self.generator and len(self.tasks) != 1:
+            raise UsageError(
+                f"{len(self.tasks)} tasks cannot share the generator {self.generator}",
+                hint="name one with --tasks",
+            )
         for name in ("faces", "slow_faces", "side_faces", "fitting_faces", "validation_faces"):
             if getattr(self, name) < 2:
                 raise SettingsError(f"{name} = {getattr(self, name)} is out of range", hint=">= 2")
@@ -74,31 +87,18 @@ class Plan:
             raise SettingsError(f"epsilon = {self.epsilon} must lie in 0 .. 1")
 
     def count(self, kind: str) -> int:
-        """Faces of a kind ('slow_faces', 'side_faces'), never more than there are faces."""
+        """Held-out faces of a kind ('slow_faces', 'side_faces'), never more than there are."""
         return min(self.faces, int(getattr(self, kind)))
 
     def described(self) -> dict[str, Any]:
         """The plan as JSON values, without the folders of this machine."""
         held = dataclasses.asdict(self)
-        return {key: value for key, value in held.items() if key not in ("data", "out")}
-
-
-COUNTS = (
-    "slow_faces",
-    "side_faces",
-    "fitting_faces",
-    "trial_faces",
-    "validation_faces",
-    "picture_faces",
-    "adaptive_faces",
-)
-"""Numbers of faces that follow the number of attacked ones."""
+        return {key: value for key, value in held.items() if key not in PLACES}
 
 
 def with_faces(plan: Plan, faces: int) -> Plan:
-    """The plan for another number of attacked faces; the other numbers keep their proportions."""
-    scaled = {name: max(2, round(getattr(plan, name) * faces / plan.faces)) for name in COUNTS}
-    return dataclasses.replace(plan, faces=faces, **scaled)
+    """The plan for another number of attacked faces; `count` bounds the others by it."""
+    return dataclasses.replace(plan, faces=faces)
 
 
 def quick(plan: Plan) -> Plan:
@@ -110,11 +110,13 @@ def quick(plan: Plan) -> Plan:
         side_faces=2,
         fitting_faces=4,
         adaptive_faces=2,
+        adaptive_steps=5,
         trial_faces=2,
         steps=4,
         validation_faces=2,
         picture_faces=8,
         cw_steps=4,
+        cw_trade_offs=2,
         lab_steps=4,
         baseline_share=0.01,
         search_budget=30,

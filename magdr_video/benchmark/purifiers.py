@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,40 +10,57 @@ import torch
 from torch import Tensor
 
 from magdr_video.attacks.success import disruption
-from magdr_video.benchmark.cells import Cell, work_off
+from magdr_video.benchmark.attacked import Attacked, cells_of
+from magdr_video.benchmark.cells import Cell, Pace, weight_of, work_off
 from magdr_video.benchmark.measures import as_rate
 from magdr_video.benchmark.outcome import translated, untouched
-from magdr_video.benchmark.reconstruction import scene_repairs, trial_cell
-from magdr_video.benchmark.repairs import NOTHING, Repair, depends_on, singles
+from magdr_video.benchmark.reconstruction import (
+    expected_settings,
+    found_settings,
+    trial_cells,
+)
+from magdr_video.benchmark.repairs import NOTHING, Repair, depends_on, repairs
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import estimate
-from magdr_video.benchmark.threats import as_images, attack_cell, threat
+from magdr_video.benchmark.threats import threat
 from magdr_video.criteria import psnr_db
 
 ATTACKS = ("fgsm", "ifgsm", "pgd", "momentum", "joint", "feature", "blur-eot", "lab", "sign")
 """Attacks of METHOD 7 that a CPU can afford beside C&W; 'sign' is the noise control."""
 
 
-def shown(scene: Scene) -> list[Repair]:
-    """The rows: no searches, and of the single transforms the best on training faces."""
-    held = [repair for repair in scene_repairs(scene) if not repair.slow]
-    best = best_single(scene)
+def shown(scene: Scene, found: Mapping[str, Tensor]) -> list[Repair]:
+    """The rows: no searches, and of the single transforms the best on training faces.
+
+    Args:
+        found: PSNR(O) of each setting on the training faces, by category.
+    """
+    held = [repair for repair in repairs(scene, found) if not repair.slow]
+    best = max(found, key=lambda name: float(found[name].max()))
     return [repair for repair in held if repair.kind != "single" or repair.name == best]
 
 
-def best_single(scene: Scene) -> str:
-    """The category whose best setting repaired the attacked training faces best."""
-    found = scene.store.get(trial_cell(scene))["singles"]
-    return singles()[int(found.argmax())][0].category
+def cells(scene: Scene, attacks: Sequence[str]) -> list[Cell]:
+    """All that the table needs; what is not known yet has stand-ins of the same cost."""
+    rows = [
+        _row_cell(scene, attack, repair)
+        for attack in attacks
+        for repair in shown(scene, expected_settings(scene))
+    ]
+    return [*_preparations(scene, attacks), *rows]
 
 
-def _attack_cell(scene: Scene, attack: str) -> Cell:
-    faces = scene.faces.first(scene.plan.count("slow_faces"))
-    return attack_cell(scene.subject, faces, threat(attack, scene.plan), scene.plan.seed)
+def _preparations(scene: Scene, attacks: Sequence[str]) -> list[Cell]:
+    held = [*(_attacked(scene, attack) for attack in attacks), scene.fitting_under()]
+    return [*cells_of(held), *trial_cells(scene).values()]
+
+
+def _attacked(scene: Scene, attack: str) -> Attacked:
+    return scene.under(threat(attack, scene.plan), scene.plan.count("slow_faces"))
 
 
 def _seen(scene: Scene, attack: str) -> Seen:
-    images = as_images(scene.store.get(_attack_cell(scene, attack)))
+    images = _attacked(scene, attack).images(scene.store)
     return scene.seen(images, f"{attack} on {len(images)}")
 
 
@@ -51,7 +68,7 @@ def _row_cell(scene: Scene, attack: str, repair: Repair) -> Cell:
     count = scene.plan.count("slow_faces")
     key = {
         **depends_on(scene, repair),
-        "attack": _attack_cell(scene, attack).address,
+        "attack": _attacked(scene, attack).address,
         "repair": dict(repair.about),
     }
     name = f"{scene.task}, {attack} on {count}: {repair.name}"
@@ -76,16 +93,20 @@ def measured(scene: Scene, seen: Seen, repair: Repair) -> dict[str, Tensor]:
 
 
 def rows(
-    scenes: Sequence[Scene], attacks: Sequence[str], say: Callable[[str], None]
+    scenes: Sequence[Scene],
+    attacks: Sequence[str],
+    say: Callable[[str], None],
+    pace: Pace | None = None,
 ) -> list[dict[str, Any]]:
     """A row for each task, attack and purifier."""
     store = scenes[0].store
-    first = [
-        [_attack_cell(s, a) for a in attacks] + [s.fitting_cell(), trial_cell(s)] for s in scenes
+    pace = pace or Pace(weight_of((c for scene in scenes for c in cells(scene, attacks)), store))
+    work_off([c for scene in scenes for c in _preparations(scene, attacks)], store, say, pace)
+    settings = {scene.task: found_settings(scene) for scene in scenes}
+    pairs = [
+        (s, a, repair) for s in scenes for a in attacks for repair in shown(s, settings[s.task])
     ]
-    work_off([cell for held in first for cell in held], store, say)
-    pairs = [(s, a, repair) for s in scenes for a in attacks for repair in shown(s)]
-    contents = work_off([_row_cell(*pair) for pair in pairs], store, say)
+    contents = work_off([_row_cell(*pair) for pair in pairs], store, say, pace)
     return [
         {
             "task": scene.task,

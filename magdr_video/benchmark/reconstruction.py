@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.cells import Cell, source_hash, work_off
+from magdr_video.benchmark.attacked import cells_of
+from magdr_video.benchmark.cells import Cell, Pace, source_hash, weight_of, work_off
 from magdr_video.benchmark.measures import as_rate
 from magdr_video.benchmark.outcome import SHOWN, measure
 from magdr_video.benchmark.repairs import (
-    FIXED_CHAINS,
+    TRANSFORM_ROOMS,
+    Chain,
     Repair,
     depends_on,
+    learned_weights,
     repairs,
     singles,
     trial,
@@ -23,29 +26,45 @@ from magdr_video.benchmark.repairs import (
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import estimate
 from magdr_video.training.clean_faces import film
-from magdr_video.transforms import parse_chain
 
 CLEAN = "clean"
 ORACLE = "oracle of the fixed rows"
 IMAGE_COLUMNS = ("mse255", "rmse255", "l2", "psnr", "ssim", "fsim", "features")
 
 
-def trial_cell(scene: Scene) -> Cell:
-    """Every single transform and fixed chain on the attacked training faces."""
-    chains = [parse_chain(text) for text in FIXED_CHAINS]
+def trial_cells(scene: Scene) -> dict[str, Cell]:
+    """Every setting of each category on the attacked training faces, by category."""
+    return {name: _trial_cell(scene, name, chains) for name, chains in singles().items()}
+
+
+def _trial_cell(scene: Scene, category: str, chains: Sequence[Chain]) -> Cell:
     key = {
         "generator": scene.subject.identity["generator"],
-        "attacked": scene.fitting_cell().address,
+        "attacked": scene.fitting_under().address,
         "count": scene.plan.trial_faces,
-        "tried": [*map(str, singles()), *FIXED_CHAINS],
-        "source": source_hash(("transforms", *scene.subject.rooms)),
+        "tried": [str(chain) for chain in chains],
+        "source": source_hash((*TRANSFORM_ROOMS, *scene.subject.rooms)),
+        **learned_weights(chains),
     }
+    cost = scene.plan.trial_faces * 1.5 * len(chains)
+    name = f"{scene.task}: settings of {category} on training faces"
+    return Cell(name, key, cost, lambda: {"psnr": trial(scene, chains)})
 
-    def make() -> dict[str, Tensor]:
-        return {"singles": trial(scene, singles()), "chains": trial(scene, chains)}
 
-    cost = scene.plan.trial_faces * 1.5 * (len(singles()) + len(chains))
-    return Cell(f"{scene.task}: transforms on training faces", key, cost, make)
+def found_settings(scene: Scene) -> dict[str, Tensor]:
+    """PSNR(O) of each setting on the training faces, by category."""
+    return {name: scene.store.get(cell)["psnr"] for name, cell in trial_cells(scene).items()}
+
+
+def expected_settings(scene: Scene) -> dict[str, Tensor]:
+    """The same before it is measured, zeros where it is not yet: enough to count the cells."""
+    held, cells = singles(), trial_cells(scene)
+    return {
+        name: scene.store.get(cell)["psnr"]
+        if scene.store.has(cell)
+        else torch.zeros(len(held[name]))
+        for name, cell in cells.items()
+    }
 
 
 def seen_by_name(scene: Scene, kind: str) -> Seen:
@@ -62,9 +81,8 @@ def size_of(scene: Scene, kind: str) -> int:
     """Faces of a kind."""
     few = scene.plan.count("side_faces")
     if "h264" in kind or kind == CLEAN:
-        name = kind.partition(",")[0]
-        return few if name == CLEAN else min(few, len(scene.faces_of(scene.threat(name))))
-    return len(scene.faces_of(scene.threat(kind)))
+        return few
+    return scene.plan.faces
 
 
 def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
@@ -79,7 +97,7 @@ def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
         "side": scene.plan.count("side_faces"),
         "slow": scene.plan.count("slow_faces"),
         "kind": kind,
-        "attack": "" if attack == CLEAN else scene.attack_cell(attack).address,
+        "attack": "" if attack == CLEAN else scene.under(scene.threat(attack)).address,
         "repair": dict(repair.about),
     }
     few = 0 if attack == CLEAN else min(count, scene.plan.count("slow_faces"))
@@ -118,6 +136,18 @@ def shown_repairs(scene: Scene, kind: str) -> list[Repair]:
     return [repair for repair in scene_repairs(scene) if is_shown(scene, kind, repair)]
 
 
+def cells(scene: Scene, codecs: Sequence[int] = ()) -> list[Cell]:
+    """All that the table needs; what is not known yet has stand-ins of the same cost."""
+    held = repairs(scene, expected_settings(scene))
+    rows = [
+        row_cell(scene, kind, repair)
+        for kind in kinds(scene, codecs)
+        for repair in held
+        if is_shown(scene, kind, repair)
+    ]
+    return [*_preparations(scene), *rows]
+
+
 def _estimates(content: Mapping[str, Tensor]) -> dict[str, Any]:
     columns = {name: held for name, held in content.items() if not name.startswith("picture")}
     columns["disrupted"] = as_rate(content["damage"])
@@ -137,24 +167,28 @@ def _oracle(contents: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def rows(
-    scenes: Sequence[Scene], say: Callable[[str], None], codecs: Sequence[int] = ()
+    scenes: Sequence[Scene],
+    say: Callable[[str], None],
+    codecs: Sequence[int] = (),
+    pace: Pace | None = None,
 ) -> list[dict[str, Any]]:
     """Table 2 for all tasks and inputs."""
     store = scenes[0].store
+    pace = pace or Pace(weight_of((c for scene in scenes for c in cells(scene, codecs)), store))
     first = [cell for scene in scenes for cell in _preparations(scene)]
-    work_off(first, store, say)
-    work_off([cell for scene in scenes for cell in _row_cells(scene, codecs)], store, say)
+    work_off(first, store, say, pace)
+    work_off([cell for scene in scenes for cell in _row_cells(scene, codecs)], store, say, pace)
     return [row for scene in scenes for row in _scene_rows(scene, codecs)]
 
 
 def _preparations(scene: Scene) -> list[Cell]:
-    attacks = [scene.attack_cell(name) for name in scene.plan.attacks]
-    return [*attacks, scene.fitting_cell(), trial_cell(scene)]
+    attacks = [scene.under(scene.threat(name)) for name in scene.plan.attacks]
+    return [*cells_of([*attacks, scene.fitting_under()]), *trial_cells(scene).values()]
 
 
 def scene_repairs(scene: Scene) -> list[Repair]:
     """The rows of a scene, settings chosen on its training faces."""
-    return repairs(scene, scene.store.get(trial_cell(scene)))
+    return repairs(scene, found_settings(scene))
 
 
 def _row_cells(scene: Scene, codecs: Sequence[int]) -> list[Cell]:

@@ -10,22 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from magdr_video.baselines.preparation import prepare_reconstructor
-from magdr_video.baselines.protocol import ReconstructorBaseline, TrainedReconstructor
+from magdr_video.baselines.protocol import ReconstructorBaseline
 from magdr_video.baselines.registry import RECONSTRUCTORS
-from magdr_video.benchmark.cells import source_hash
+from magdr_video.benchmark.cells import rooms_in, source_hash
 from magdr_video.benchmark.scene import Scene, Seen
+from magdr_video.benchmark.trained import learning_reconstructors, trained_reconstructor
 from magdr_video.criteria import psnr_db
+from magdr_video.models import zoo
 from magdr_video.reconstruction.composer import compose
 from magdr_video.reconstruction.recnet import take
 from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.transforms import BANK, apply_chain, available_layers, parse_chain
 from magdr_video.types import RunReport, TransformChoice
 
-FIXED_ROOMS = ("transforms", "criteria", "benchmark/measures", "benchmark/outcome")
+LEARNED_ROOM = "transforms/purify"
+TRANSFORM_ROOMS = rooms_in("transforms", without=(LEARNED_ROOM, "transforms/__init__"))
+FIXED_ROOMS = (
+    *TRANSFORM_ROOMS,
+    "criteria",
+    "benchmark/measures",
+    "benchmark/outcome",
+)
+"""Of classical transforms; what the learned purifier does is keyed by its weights as well."""
 BASELINE_ROOMS = (*FIXED_ROOMS, "baselines")
 ROOMS = (
     *FIXED_ROOMS,
+    LEARNED_ROOM,
     "detection",
     "reconstruction",
     "stages/chooser",
@@ -40,6 +50,7 @@ Work = Callable[[Seen], Tensor]
 
 MANY_DRAWS = 4
 """Generator passes a face above which a baseline is given fewer faces."""
+PURIFIER = "purifier"
 NOTHING = "no defence"
 MAGDR = "MagDR"
 DEFAULT = "default recipe"
@@ -71,27 +82,38 @@ def depends_on(scene: Scene, repair: Repair) -> dict[str, Any]:
     """
     identity = scene.subject.identity
     if repair.kind in ("own", "ablation"):
-        return {**identity, "source": source_hash((*ROOMS, *scene.subject.rooms))}
+        source = source_hash((*ROOMS, *scene.subject.rooms))
+        return {**identity, "source": source}
     rooms = BASELINE_ROOMS if repair.kind == "baseline" else FIXED_ROOMS
     source = source_hash((*rooms, *scene.subject.rooms))
     return {"generator": identity["generator"], "source": source}
 
 
+def learned_weights(chains: Sequence[Chain]) -> dict[str, str]:
+    """SHA-256 of the weights that chains use; none for classical filters."""
+    used = any(choice.category == PURIFIER for chain in chains for choice in chain)
+    return {PURIFIER: zoo.find(PURIFIER).sha256, "by": source_hash((LEARNED_ROOM,))} if used else {}
+
+
 def chain_repair(name: str, kind: str, chain: Chain) -> Repair:
     """The same transforms for the whole of every crop."""
-    text = " > ".join(map(str, chain)) or "identity"
-    return Repair(name, kind, lambda seen: apply_chain(seen.crops, chain), {"chain": text})
+    about = {"chain": " > ".join(map(str, chain)) or "identity", **learned_weights([chain])}
+    return Repair(name, kind, lambda seen: apply_chain(seen.crops, chain), about)
 
 
-def singles() -> list[Chain]:
-    """Every category of the bank that is to be had, at every setting."""
+def singles() -> dict[str, list[Chain]]:
+    """Every category of the bank that is to be had, with all its settings."""
     names = {name for layer in available_layers() for name in layer} - {"identity"}
-    return [
-        (TransformChoice(name, tuple(parameters.items())),)
+    return {
+        name: [(TransformChoice(name, tuple(held.items())),) for held in category.grid]
         for name, category in BANK.items()
         if name in names
-        for parameters in category.grid
-    ]
+    }
+
+
+def best_settings(found: Mapping[str, Tensor]) -> dict[str, Chain]:
+    """Of each category the setting with the best PSNR(O) on training faces (see `trial`)."""
+    return {name: held[int(found[name].argmax())] for name, held in singles().items()}
 
 
 FIXED_CHAINS = (
@@ -116,17 +138,9 @@ def trial(scene: Scene, chains: Sequence[Chain]) -> Tensor:
 
 
 def fixed_repairs(found: Mapping[str, Tensor]) -> list[Repair]:
-    """Each category at its best setting on training faces, and the fixed chains.
-
-    Args:
-        found: 'singles' and 'chains', PSNR(O) of each on training faces (see `trial`).
-    """
-    best: dict[str, tuple[float, Chain]] = {}
-    for chain, value in zip(singles(), found["singles"].tolist(), strict=True):
-        category = chain[0].category
-        if category not in best or value > best[category][0]:
-            best[category] = (value, chain)
-    out = [chain_repair(category, "single", chain) for category, (_, chain) in best.items()]
+    """Each category at its best setting on training faces, and the fixed chains."""
+    best = best_settings(found).items()
+    out = [chain_repair(category, "single", chain) for category, chain in best]
     out += [chain_repair(text, "chain", parse_chain(text)) for text in FIXED_CHAINS]
     return out
 
@@ -178,7 +192,7 @@ def random_search(budget: int, seed: int) -> Work:
     def work(seen: Seen) -> Tensor:
         detector = seen.subject.detector()
         draw = torch.Generator().manual_seed(seed)
-        choices = [(), *singles()]
+        choices: list[Chain] = [(), *(chain for held in singles().values() for chain in held)]
         best = seen.crops.clone()
         lowest = detector.inspect(seen.crops, seen.masks, seen.condition, seen.draft).s_final
         for _ in range(budget // (1 + detector.passes_per_face)):
@@ -231,11 +245,7 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
     def repair(name: str) -> Repair:
         @lru_cache(maxsize=1)
         def prepared() -> ReconstructorBaseline:
-            held = scene.material if name in learning else None
-            cache, share = scene.plan.out / "baselines", scene.plan.baseline_share
-            # Rows are measured without gradients; what learns needs them.
-            with torch.enable_grad():
-                return prepare_reconstructor(name, translator, held, cache, share=share)
+            return trained_reconstructor(scene, name)
 
         def translate(seen: Seen) -> Tensor:
             with torch.no_grad():
@@ -247,7 +257,7 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         }
         if name in learning:
             share = scene.plan.baseline_share
-            about |= {"fitted on": scene.fitting_cell().address, "share": share}
+            about |= {"fitted on": scene.fitting_under().address, "share": share}
         work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
         passes = float(built[name].parameters.get("draws", 1))
         slow = passes > MANY_DRAWS
@@ -256,7 +266,7 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
 
     translator = scene.subject.translator
     built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}
-    learning = [name for name, held in built.items() if isinstance(held, TrainedReconstructor)]
+    learning = learning_reconstructors(scene)
     return [repair(name) for name in built]
 
 

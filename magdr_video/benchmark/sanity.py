@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from magdr_video.attacks.success import DISRUPTED, disruption, reached_target
-from magdr_video.benchmark.cells import Cell
+from magdr_video.benchmark.attacked import Attacked
 from magdr_video.benchmark.scene import Scene
-from magdr_video.benchmark.threats import Threat, as_images, attack_cell, threat
+from magdr_video.benchmark.threats import Threat, threat
 
 WARNING = "gradient masking suspected"
 EPSILONS = (0.01, 0.05, 0.1, 0.2)
@@ -57,11 +57,9 @@ def count(scene: Scene) -> int:
     return scene.plan.count("slow_faces")
 
 
-def sanity_cells(scene: Scene) -> list[Cell]:
+def attacked_faces(scene: Scene) -> dict[str, Attacked]:
     """All attacked faces that the checks need."""
-    faces = scene.faces.first(count(scene))
-    seed = scene.plan.seed
-    return [attack_cell(scene.subject, faces, one, seed) for one in threats(scene).values()]
+    return {name: scene.under(one, count(scene)) for name, one in threats(scene).items()}
 
 
 def _strength(scene: Scene, images: Tensor) -> tuple[float, float]:
@@ -81,12 +79,10 @@ def _strength(scene: Scene, images: Tensor) -> tuple[float, float]:
 def strengths(scene: Scene, others: Sequence[Scene] = ()) -> Strengths:
     """Measure all attacks, and the perturbation made against another generator ('transfer')."""
     gain, success = {}, {}
-    cells = dict(zip(threats(scene), sanity_cells(scene), strict=True))
-    images = {name: as_images(scene.store.get(cell)) for name, cell in cells.items()}
+    images = {name: held.images(scene.store) for name, held in attacked_faces(scene).items()}
     for other in others:
         if other.subject.size == scene.subject.size:
-            cell = dict(zip(threats(other), sanity_cells(other), strict=True))["white box"]
-            images["transfer"] = as_images(other.store.get(cell))
+            images["transfer"] = attacked_faces(other)["white box"].images(other.store)
             break
     with torch.no_grad():
         for name, held in images.items():

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
 
 from magdr_video.baselines.protocol import Material, Samples
-from magdr_video.benchmark.cells import Cell, CellStore
+from magdr_video.benchmark.attacked import Attacked, attacked
+from magdr_video.benchmark.cells import CellStore
+from magdr_video.benchmark.opening import open_dataset
 from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.subject import (
     FaceSet,
     Subject,
     load_face_set,
     load_subject,
-    open_images,
 )
-from magdr_video.benchmark.threats import Threat, as_images, attack_cell, threat
+from magdr_video.benchmark.threats import Threat, threat
 from magdr_video.types import Masks
 
 FIT_SEED_STEP = 1
@@ -68,7 +69,7 @@ class Scene:
 
     def __init__(self, plan: Plan, subject: Subject, store: CellStore) -> None:
         self.plan, self.subject, self.store = plan, subject, store
-        self.data = open_images(plan)
+        self.data = open_dataset(plan.dataset, plan.data)
         self.faces = load_face_set(self.data, "test", plan.faces, subject.size)
         self.fitting = load_face_set(self.data, "train", plan.fitting_faces, subject.size)
         self._seen: dict[str, Seen] = {}
@@ -82,20 +83,15 @@ class Scene:
         """The attack of that name under the plan."""
         return threat(name, self.plan)
 
-    def faces_of(self, chosen: Threat) -> FaceSet:
-        """Held-out faces for an attack: fewer where it is slow."""
-        count = self.plan.count("slow_faces") if chosen.slow else self.plan.faces
-        return self.faces.first(count)
+    def under(self, chosen: Threat, count: int | None = None) -> Attacked:
+        """The held-out faces, or the first of them, under an attack."""
+        faces = self.faces if count is None else self.faces.first(count)
+        return attacked(self.subject, faces, chosen, self.plan.seed)
 
-    def attack_cell(self, name: str) -> Cell:
-        """The attacked held-out faces."""
-        chosen = self.threat(name)
-        return attack_cell(self.subject, self.faces_of(chosen), chosen, self.plan.seed)
-
-    def fitting_cell(self) -> Cell:
+    def fitting_under(self) -> Attacked:
         """The training faces under PGD, on which settings are chosen."""
         chosen = self.threat("pgd")
-        return attack_cell(self.subject, self.fitting, chosen, self.plan.seed + FIT_SEED_STEP)
+        return attacked(self.subject, self.fitting, chosen, self.plan.seed + FIT_SEED_STEP)
 
     def seen(self, crops: Tensor, name: str) -> Seen:
         """Crops of a name, prepared once."""
@@ -111,7 +107,7 @@ class Scene:
 
     def attacked(self, name: str) -> Seen:
         """The held-out faces under an attack."""
-        return self.seen(as_images(self.store.get(self.attack_cell(name))), name)
+        return self.seen(self.under(self.threat(name)).images(self.store), name)
 
     @cached_property
     def validation(self) -> FaceSet:
@@ -139,12 +135,10 @@ class Scene:
     @property
     def attacked_fitting(self) -> Seen:
         """The training faces under PGD."""
-        return self.seen(as_images(self.store.get(self.fitting_cell())), "attacked fitting")
+        return self.seen(self.fitting_under().images(self.store), "attacked fitting")
 
 
-def make_scenes(
-    plan: Plan, store: CellStore, load: Callable[[str], Subject] = load_subject
-) -> Mapping[str, Scene]:
+def make_scenes(plan: Plan, store: CellStore) -> Mapping[str, Scene]:
     """A scene for each task of the plan.
 
     Raises:
@@ -152,4 +146,7 @@ def make_scenes(
     """
     for name in plan.attacks:
         threat(name, plan)
-    return {task: Scene(plan, load(task), store) for task in plan.tasks}
+    return {
+        task: Scene(plan, load_subject(task, plan.generator, plan.overrides), store)
+        for task in plan.tasks
+    }

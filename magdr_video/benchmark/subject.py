@@ -5,24 +5,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.datasets import ImageSet, Item, content_hash
-from magdr_video.benchmark.opening import open_dataset
-from magdr_video.benchmark.plan import Plan
+from magdr_video.benchmark.datasets import DataSet, Item, content_hash
 from magdr_video.detection.calibration import Calibration
 from magdr_video.detection.detector import PerturbationDetector
-from magdr_video.errors import InputError, SettingsError, UsageError
+from magdr_video.errors import InputError, SettingsError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models, load_models
 from magdr_video.models import zoo
-from magdr_video.models.conditions import EXPRESSIONS, condition_for_expression
+from magdr_video.models.conditions import (
+    ACTION_UNITS,
+    ATTRIBUTES,
+    EXPRESSIONS,
+    condition_for_expression,
+)
 from magdr_video.provenance import sha256_of
 from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.settings import Settings, load_settings, preset_folder
@@ -65,11 +68,12 @@ class Subject:
 
     @property
     def identity(self) -> dict[str, str]:
-        """SHA-256 of generator, parser and tables: part of the key of what they all decide."""
+        """SHA-256 of all weights and tables: part of the key of what they all decide."""
         parser = self.models.weights[zoo.find(self.settings.model.parser).name]
         return {
             "generator": self.translator.record.sha256,
             "parser": parser,
+            "purifier": zoo.find("purifier").sha256,
             **self.tables,
             "recnet": self.recnet.digest,
         }
@@ -88,7 +92,9 @@ class Subject:
     def rooms(self) -> tuple[str, ...]:
         """Modules whose source decides what the generator gives."""
         architecture = self.translator.record.architecture
-        return (f"models/{architecture}", "models/trunk", "models/warped", "translation")
+        known = architecture in ("stargan", "ganimation", "cyclegan")
+        own = f"models/{architecture}" if known else "models/foreign"
+        return (own, "models/trunk", "models/warped", "translation")
 
     @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
@@ -119,14 +125,18 @@ class Subject:
 
     @cached_property
     def condition_rows(self) -> list[list[float]]:
-        """Conditions that the faces take in turn: three hair colours, or the expressions."""
-        if self.task == "replace":
-            return [[]]
-        if self.task == "edit":
-            rest = [0.5] * (len(self.translator.record.conditions) - 3)
+        """Conditions that the faces take in turn: three hair colours, or the expressions.
+
+        A generator with other conditions has the settings' own for all faces.
+        """
+        names = self.translator.record.conditions
+        if tuple(names[:3]) == ATTRIBUTES[:3]:
+            rest = [0.5] * (len(names) - 3)
             return [[float(i == j) for j in range(3)] + rest for i in range(3)]
-        names = [name for name in EXPRESSIONS if name != "neutral"]
-        return [list(condition_for_expression(name)) for name in names]
+        if tuple(names) == ACTION_UNITS:
+            asked = [name for name in EXPRESSIONS if name != "neutral"]
+            return [list(condition_for_expression(name)) for name in asked]
+        return [list(self.models.condition)]
 
     def conditions(self, count: int) -> Tensor:
         """The rows in turn, (F, C)."""
@@ -138,14 +148,20 @@ class Subject:
         return crops if self.task == "replace" else None
 
 
-def load_subject(task: str) -> Subject:
-    """The task's shipped generator, parser and calibration table.
+@lru_cache
+def load_subject(task: str, generator: str = "", overrides: tuple[str, ...] = ()) -> Subject:
+    """The task's generator, parser and tables, the shipped ones unless others are named.
+
+    Args:
+        generator: as `model.generator`; its tables must be named too, among the overrides.
+        overrides: 'key=value' of settings.
 
     Raises:
         WeightsError: weights are missing or damaged.
         SettingsError: there is no table, or it was made for other weights.
     """
-    settings = load_settings(task=task, flags={"run.device": "cpu", "run.strict": True})
+    flags = {"run.device": "cpu", "run.strict": True, "model.generator": generator or None}
+    settings = load_settings(task=task, overrides=overrides, flags=flags)
     return Subject(settings, load_models(settings), table_hashes(settings))
 
 
@@ -171,35 +187,21 @@ class FaceSet:
 
     def first(self, count: int) -> FaceSet:
         """The set's first faces."""
-        if count >= len(self.items):
-            return self
-        items = self.items[:count]
-        return FaceSet(content_hash(items), self.crops[:count], items)
+        return self if count >= len(self.items) else self.part(slice(0, count))
+
+    def part(self, faces: slice) -> FaceSet:
+        """Some of the set's faces."""
+        items = self.items[faces]
+        return FaceSet(content_hash(items), self.crops[faces], items)
 
 
-def open_images(plan: Plan) -> ImageSet:
-    """The plan's data set.
-
-    Raises:
-        UsageError: it holds clips, or there is no such set.
-        InputError: its folder is not laid out as it should be.
-    """
-    data = open_dataset(plan.dataset, plan.data)
-    if data.holds != "images":
-        raise UsageError(
-            f"the data set '{data.name}' holds {data.holds}, this benchmark takes images",
-            hint="extract aligned faces and use --dataset folder",
-        )
-    return cast(ImageSet, data)
-
-
-def load_face_set(data: ImageSet, split: str, count: int, size: int) -> FaceSet:
-    """The first faces of a split.
+def load_face_set(data: DataSet, split: str, count: int, size: int) -> FaceSet:
+    """The first faces of a split; forged ones are left out.
 
     Raises:
         InputError: the split has too few faces.
     """
-    items = data.items(split)[:count]
+    items = tuple(item for item in data.items(split) if not item.manipulation)[:count]
     if len(items) < count:
         raise InputError(
             f"{data.name} has {len(items)} faces in its split '{split}', {count} are wanted",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from magdr_video.settings import TASKS
 
 if TYPE_CHECKING:
     from magdr_video.benchmark.plan import Plan
-    from magdr_video.benchmark.tables import Table
+    from magdr_video.benchmark.table import Table
 
 app = typer.Typer(
     help="Measure detection, reconstruction, adaptive attacks, purifiers and speed.",
@@ -26,14 +27,19 @@ DATA = typer.Option(
     Path("../shared/data"), "--data", envvar="MAGDR_DATA", help="Folder of the face data."
 )
 DATASET = typer.Option(
-    "synthetic", "--dataset", help="synthetic, celeba, folder or drawn (its figures are smoke)."
+    "synthetic",
+    "--dataset",
+    help="synthetic, celeba, faceforensics, folder or drawn (its figures are smoke).",
 )
 OUT = typer.Option(Path("magdr-benchmark"), "--out", "-o", help="Folder for tables and figures.")
 BENCH_TASKS = typer.Option(",".join(TASKS), "--tasks", help="Tasks, separated by commas.")
 ATTACKS = typer.Option("pgd,cw", "--attacks", help="Attacks, separated by commas.")
 CODECS = typer.Option("", "--codecs", help="H.264 rate factors for codec rows, such as 18,28.")
-CLIPS = typer.Option([], "--clips", help="A clip for rows on neighbouring frames; repeatable.")
-FACES = typer.Option(None, "--faces", help="Held-out faces a task; all counts follow.", min=2)
+FACES = typer.Option(None, "--faces", help="Held-out faces a task; 12 without it.", min=2)
+GENERATOR = typer.Option(
+    None, "--generator", help="Weights for a single task, with --set for their tables."
+)
+SET = typer.Option([], "--set", help="key=value, as for defend, such as detection.table=FILE.")
 QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether all works.")
 TRAINING = typer.Option(
     None, "--baseline-training", help="Share of their training that baselines get, 1 is all."
@@ -44,26 +50,112 @@ RESULTS = typer.Option(None, "--write-results", help="Write a page of all result
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no tables.")
 
 
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "data": (Path, DATA),
+    "dataset": (str, DATASET),
+    "out": (Path, OUT),
+    "tasks": (str, BENCH_TASKS),
+    "attacks": (str, ATTACKS),
+    "faces": (int | None, FACES),
+    "codecs": (str, CODECS),
+    "generator": (str | None, GENERATOR),
+    "overrides": (list[str], SET),
+    "quick": (bool, QUICK),
+    "seed": (int | None, SEED),
+    "epsilon": (float | None, EPSILON),
+    "baseline_training": (float | None, TRAINING),
+    "write_results": (Path | None, RESULTS),
+    "quiet": (bool, QUIET),
+}
+"""Type and declaration of every option of the benchmarks on faces."""
+
+NOT_FOR = {
+    "detection": ("codecs",),
+    "reconstruction": (),
+    "adaptive": ("attacks", "codecs"),
+    "purifiers": ("attacks", "codecs"),
+    "all": (),
+}
+"""The benchmarks on faces, and the options that say nothing to them."""
+
+ABOUT = {
+    "detection": "Table 1: detectors, ablations and baselines against each attack.",
+    "reconstruction": "Table 2, Figure 4: reconstructors, transforms, chains, oracle, ablations.",
+    "adaptive": "Figure 3: F1 over the iterations of an attack that knows the defence.",
+    "purifiers": "Every transform, chain and reconstructor against every attack.",
+    "all": "All of these, one after another; what they share is computed once.",
+}
+
+
+def _add(kind: str) -> None:
+    """Register a benchmark with the options that it has."""
+
+    def run(**given: Any) -> None:
+        _measure(kind, **given)
+
+    names = [name for name in OPTIONS if name not in NOT_FOR[kind]]
+    run.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(
+                name, Parameter.KEYWORD_ONLY, default=OPTIONS[name][1], annotation=OPTIONS[name][0]
+            )
+            for name in names
+        ]
+    )
+    app.command(name=kind, help=ABOUT[kind])(run)
+
+
+def _measure(
+    kind: str,
+    *,
+    quiet: bool,
+    codecs: str = "",
+    write_results: Path | None = None,
+    **asked: Any,
+) -> None:
+    plan, factors = _plan(**asked), _codecs(codecs)
+    from magdr_video.benchmark import bench
+
+    tell = _say(quiet)
+    if kind == "all":
+        bench.run_all(plan, tell, factors, lambda: _finish(plan.out, write_results))
+    else:
+        _show(bench.PAGES[kind](bench.RUNS[kind](plan, tell, factors, None)), quiet)
+        _finish(plan.out, write_results)
+
+
 def _plan(
+    *,
     data: Path,
     dataset: str,
     out: Path,
     tasks: str,
-    attacks: str,
     faces: int | None,
-    is_quick: bool,
+    generator: str | None,
+    overrides: Sequence[str],
+    quick: bool,
     seed: int | None,
     epsilon: float | None,
-    training: float | None = None,
+    baseline_training: float | None,
+    attacks: str = "pgd",
 ) -> Plan:
-    from magdr_video.benchmark.plan import Plan, quick, with_faces
+    from magdr_video.benchmark import plan as plans
 
-    plan = Plan(data=data, dataset=dataset, out=out, tasks=_words(tasks), attacks=_words(attacks))
-    changes: dict[str, Any] = {"seed": seed, "epsilon": epsilon, "baseline_share": training}
-    plan = replace(plan, **{name: held for name, held in changes.items() if held is not None})
-    if is_quick:
-        plan = quick(plan)
-    return plan if faces is None else with_faces(plan, faces)
+    plan = plans.Plan(
+        data=data,
+        dataset=dataset,
+        out=out,
+        tasks=_words(tasks),
+        attacks=_words(attacks),
+        generator=generator or "",
+        overrides=tuple(overrides),
+    )
+    changes = {"seed": seed, "epsilon": epsilon, "baseline_share": baseline_training}
+    given: dict[str, Any] = {name: held for name, held in changes.items() if held is not None}
+    plan = replace(plan, **given)
+    if quick:
+        plan = plans.quick(plan)
+    return plan if faces is None else replace(plan, faces=faces)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -98,125 +190,36 @@ def _codecs(text: str) -> tuple[int, ...]:
     return found
 
 
-@app.command()
-def detection(
-    data: Path = DATA,
-    dataset: str = DATASET,
-    out: Path = OUT,
-    tasks: str = BENCH_TASKS,
-    attacks: str = ATTACKS,
-    faces: int | None = FACES,
-    quick: bool = QUICK,
-    seed: int | None = SEED,
-    epsilon: float | None = EPSILON,
-    baseline_training: float | None = TRAINING,
-    write_results: Path | None = RESULTS,
-    quiet: bool = QUIET,
-) -> None:
-    """Table 1: detectors, ablations and baselines against each attack."""
-    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon, baseline_training)
-    from magdr_video.benchmark.bench import PAGES, run_detection
-
-    _show(PAGES["detection"](run_detection(plan, _say(quiet))), quiet)
-    _finish(out, write_results)
+for _kind in NOT_FOR:
+    _add(_kind)
 
 
 @app.command()
-def reconstruction(
-    data: Path = DATA,
-    dataset: str = DATASET,
-    out: Path = OUT,
+def clips(
+    sources: list[Path] = typer.Argument(..., metavar="CLIP...", help="Clips of one face each."),
     tasks: str = BENCH_TASKS,
-    attacks: str = ATTACKS,
-    faces: int | None = FACES,
-    codecs: str = CODECS,
-    clips: list[Path] = CLIPS,
-    quick: bool = QUICK,
+    codecs: str = typer.Option("23", "--codecs", help="H.264 rate factors, such as 18,28."),
+    frames: int = typer.Option(17, "--frames", help="First frames of each clip.", min=3),
     seed: int | None = SEED,
-    epsilon: float | None = EPSILON,
-    baseline_training: float | None = TRAINING,
+    out: Path = OUT,
+    overrides: list[str] = SET,
     write_results: Path | None = RESULTS,
     quiet: bool = QUIET,
 ) -> None:
-    """Table 2 and Figure 4: reconstructors, single transforms, chains, oracle and ablations."""
-    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon, baseline_training)
-    from magdr_video.benchmark.bench import PAGES, run_reconstruction
-
-    held = run_reconstruction(plan, _say(quiet), _codecs(codecs), _clips(clips))
-    _show(PAGES["reconstruction"](held), quiet)
-    _finish(out, write_results)
-
-
-@app.command()
-def adaptive(
-    data: Path = DATA,
-    dataset: str = DATASET,
-    out: Path = OUT,
-    tasks: str = BENCH_TASKS,
-    faces: int | None = FACES,
-    quick: bool = QUICK,
-    seed: int | None = SEED,
-    epsilon: float | None = EPSILON,
-    baseline_training: float | None = TRAINING,
-    write_results: Path | None = RESULTS,
-    quiet: bool = QUIET,
-) -> None:
-    """Figure 3: F1 over the iterations of an attack that knows the defence."""
-    plan = _plan(data, dataset, out, tasks, "pgd", faces, quick, seed, epsilon, baseline_training)
-    from magdr_video.benchmark.bench import PAGES, run_adaptive
-
-    _show(PAGES["adaptive"](run_adaptive(plan, _say(quiet))), quiet)
-    _finish(out, write_results)
-
-
-@app.command()
-def purifiers(
-    data: Path = DATA,
-    dataset: str = DATASET,
-    out: Path = OUT,
-    tasks: str = BENCH_TASKS,
-    faces: int | None = FACES,
-    quick: bool = QUICK,
-    seed: int | None = SEED,
-    epsilon: float | None = EPSILON,
-    baseline_training: float | None = TRAINING,
-    write_results: Path | None = RESULTS,
-    quiet: bool = QUIET,
-) -> None:
-    """Every transform, chain and reconstructor against every attack."""
-    plan = _plan(data, dataset, out, tasks, "pgd", faces, quick, seed, epsilon, baseline_training)
-    from magdr_video.benchmark.bench import PAGES, run_purifiers
-
-    _show(PAGES["purifiers"](run_purifiers(plan, _say(quiet))), quiet)
-    _finish(out, write_results)
-
-
-@app.command(name="all")
-def everything(
-    data: Path = DATA,
-    dataset: str = DATASET,
-    out: Path = OUT,
-    tasks: str = BENCH_TASKS,
-    attacks: str = ATTACKS,
-    faces: int | None = FACES,
-    codecs: str = CODECS,
-    clips: list[Path] = CLIPS,
-    quick: bool = QUICK,
-    seed: int | None = SEED,
-    epsilon: float | None = EPSILON,
-    baseline_training: float | None = TRAINING,
-    write_results: Path | None = RESULTS,
-    quiet: bool = QUIET,
-) -> None:
-    """The four above, one after another; what they share is computed once."""
-    plan = _plan(data, dataset, out, tasks, attacks, faces, quick, seed, epsilon, baseline_training)
+    """What repairs of protected clips are worth, neighbouring frames included."""
+    factors = _codecs(codecs)
     from magdr_video.benchmark import bench
+    from magdr_video.benchmark.clip_cells import ClipPlan
 
-    tell = _say(quiet)
-    bench.run_detection(plan, tell)
-    bench.run_reconstruction(plan, tell, _codecs(codecs), _clips(clips))
-    bench.run_adaptive(plan, tell)
-    bench.run_purifiers(plan, tell)
+    plan = ClipPlan(
+        clips=tuple(_clips(sources)),
+        tasks=_words(tasks),
+        codecs=factors,
+        frames=frames,
+        overrides=tuple(overrides),
+    )
+    plan = plan if seed is None else replace(plan, seed=seed)
+    _show(bench.PAGES["clips"](bench.run_clips(plan, out, _say(quiet))), quiet)
     _finish(out, write_results)
 
 
@@ -243,7 +246,7 @@ def speed(
     _show(speed_tables(held), quiet)
 
 
-def _clips(clips: list[Path]) -> list[Path]:
+def _clips(clips: Sequence[Path]) -> Sequence[Path]:
     """The clips, each readable, before anything is measured."""
     for clip in clips:
         _probe(clip)

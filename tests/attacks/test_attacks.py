@@ -159,6 +159,37 @@ def test_no_faces_are_no_work(case: Case) -> None:
     assert case.run(none).images.shape == (0, 3, 16, 16)
 
 
+@pytest.mark.parametrize("name", ["pgd", "ifgsm", "momentum", "adaptive"])
+def test_points_along_the_way_are_those_of_shorter_attacks(name: str, problem: Problem) -> None:
+    known = replace(problem, defence=DEFENCE) if name == "adaptive" else problem
+    options = Options(steps=5, samples=2, restarts=1)
+    along = attack(name, known, options, chunk=2).along
+    assert sorted(along) == [1, 2, 5]
+    for steps, images in along.items():
+        shorter = attack(name, known, replace(options, steps=steps))
+        assert torch.equal(images, shorter.images)
+
+
+def test_competing_restarts_have_no_way_of_their_own(problem: Problem) -> None:
+    assert attack("pgd", problem, Options(steps=2, restarts=2)).along == {}
+
+
+def test_fewer_trade_offs_are_fewer_passes(problem: Problem) -> None:
+    passes = []
+    for trade_offs in (1, 3):
+        calls: list[int] = []
+
+        def counted(images: Tensor, condition: Tensor, calls: list[int] = calls) -> Tensor:
+            calls.append(len(images))
+            return GENERATE(images, condition)
+
+        asked = Options(steps=4, trade_offs=trade_offs)
+        attack("cw", replace(problem, generate=counted), asked)
+        passes.append(len(calls))
+    # One pass for the reference; each trade-off takes its steps and looks at the last point.
+    assert passes == [1 + 5, 1 + 3 * 5]
+
+
 def test_more_restarts_never_do_less(problem: Problem) -> None:
     one = replace(problem, condition=CONDITIONS[0])
     harm = [damage(attack("pgd", one, Options(steps=3, restarts=n)).images, one) for n in (1, 2, 4)]

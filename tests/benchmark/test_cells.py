@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.cells import Cell, CellStore, meaning_of, source_hash, work_off
+from magdr_video.benchmark import cells
+from magdr_video.benchmark.cells import (
+    Cell,
+    CellStore,
+    Pace,
+    meaning_of,
+    source_hash,
+    weight_of,
+    work_off,
+)
 from magdr_video.errors import OutputError
 
 
@@ -48,9 +57,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     def interrupted() -> dict[str, Tensor]:
         raise KeyboardInterrupt
 
-    cells = [cell(work, seed=0), Cell("broken", {}, 1.0, interrupted)]
+    broken = [cell(work, seed=0), Cell("broken", {}, 1.0, interrupted)]
     with pytest.raises(KeyboardInterrupt):
-        work_off(cells, CellStore(tmp_path), lambda text: None)
+        work_off(broken, CellStore(tmp_path), lambda text: None)
     whole = [cell(work, seed=0), cell(work, seed=1)]
     work_off(whole, CellStore(tmp_path), lambda text: None)
     assert work.runs == 2
@@ -64,6 +73,23 @@ def test_progress_names_the_cell_and_the_time_left(tmp_path: Path) -> None:
     work_off([cell(Work(), seed=0), cell(Work(), seed=1, name="search")], store, said.append)
     assert len(said) == 1
     assert said[0].startswith("2 of 2: search; 0 s left")
+
+
+def test_the_time_left_is_that_of_the_whole_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, said, now = CellStore(tmp_path), [], [100.0]
+    monkeypatch.setattr(cells.time, "monotonic", lambda: now[0])
+
+    def slow() -> dict[str, Tensor]:
+        now[0] += 10
+        return {"value": torch.zeros(1)}
+
+    first, second, later = (Cell(name, {}, 2.0, slow) for name in ("a", "b", "c"))
+    pace = Pace(weight_of([first, second, later, later], store), began=now[0])
+    work_off([first], store, said.append, pace)
+    work_off([second], store, said.append, pace)
+    assert [text.rpartition("; ")[2] for text in said] == ["20 s left", "10 s left"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:

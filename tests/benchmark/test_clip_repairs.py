@@ -11,14 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from magdr_video.benchmark.clip_cuts import LOSSLESS, cut_clip, first_frames
 from magdr_video.benchmark.clip_repairs import (
-    LOSSLESS,
     WINDOWS,
     Bench,
     averaged,
     best_single,
-    cut_clip,
-    first_frames,
     rows_of,
     shared_attack,
 )

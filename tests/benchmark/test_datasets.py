@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from magdr_video.benchmark import clip_faces
 from magdr_video.benchmark.celeba import CelebA
 from magdr_video.benchmark.datasets import (
     SPLITS,
@@ -23,8 +24,11 @@ from magdr_video.benchmark.drawn_faces import DrawnFaces
 from magdr_video.benchmark.face_folder import FaceFolder, split_of
 from magdr_video.benchmark.faceforensics import MANIPULATIONS, FaceForensics
 from magdr_video.benchmark.opening import DATASETS, open_dataset
+from magdr_video.benchmark.subject import load_face_set
 from magdr_video.benchmark.synthetic_faces import SyntheticFaces
 from magdr_video.errors import InputError, SettingsError, UsageError
+from magdr_video.faces.detector import FaceDetector
+from tests.clips import make_clip
 
 
 def paint(path: Path, *, width: int = 24, height: int = 24, level: int = 128) -> None:
@@ -205,6 +209,44 @@ def test_faceforensics_pairs_both_ways_in_four_manipulations(tmp_path: Path, spl
             ("021_020", "021"),
         ]
     assert len(items) == 2 + 4 * 2
+
+
+def test_forged_clips_are_no_faces_to_attack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def face(path: Path, size: int) -> torch.Tensor:
+        asked.append(path.stem)
+        return torch.zeros(3, size, size)
+
+    monkeypatch.setattr(clip_faces, "face_of_clip", face)
+    data = FaceForensics(fake_faceforensics(tmp_path))
+    assert load_face_set(data, "test", 2, 8).crops.shape == (2, 3, 8, 8)
+    assert asked == ["020", "021"]
+    with pytest.raises(InputError, match="has 2 faces in its split 'test', 3 are wanted"):
+        load_face_set(data, "test", 3, 8)
+
+
+def test_a_clip_gives_one_aligned_face(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.mpg").symlink_to(data_dir / "clips" / "grid-bbaf2n.mpg")
+    data = FaceFolder(tmp_path)
+    held = [item for split in SPLITS for item in data.items(split)]
+    (crop,) = data.images(held, 128)
+    found = FaceDetector().detect((crop.permute(1, 2, 0) * 255).byte().numpy()[None])[0]
+    assert len(found) == 1
+    eyes = found.landmarks[0, :2]
+    # The eyes of the FFHQ template, level, at these shares of the width.
+    assert np.abs(eyes[:, 0] / 128 - [0.374, 0.623]).max() < 0.06
+    assert np.ptp(eyes[:, 1]) < 4
+
+
+def test_a_clip_without_a_face_is_refused(tmp_path: Path) -> None:
+    clip = tmp_path / "empty.mp4"
+    make_clip(clip)
+    with pytest.raises(InputError, match="shows a face"):
+        clip_faces.face_of_clip(clip, 32)
 
 
 def test_faceforensics_can_do_with_fewer_manipulations(tmp_path: Path) -> None:

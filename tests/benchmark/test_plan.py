@@ -6,27 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from magdr_video.benchmark.plan import COUNTS, Plan, quick, with_faces
+from magdr_video.benchmark.plan import Plan, quick, with_faces
 from magdr_video.errors import SettingsError
 
 PLAN = Plan(data=Path(), out=Path())
 
 
-def test_other_numbers_of_faces_keep_the_proportions() -> None:
-    half = with_faces(PLAN, PLAN.faces // 2)
-    assert half.side_faces == PLAN.side_faces // 2
-    assert with_faces(PLAN, PLAN.faces) == PLAN
-
-
-def test_no_count_falls_below_two() -> None:
-    least = with_faces(PLAN, 2)
-    assert min(getattr(least, name) for name in COUNTS) == 2
+def test_held_out_counts_are_bounded_by_the_faces_and_training_ones_are_not() -> None:
+    few = with_faces(PLAN, 3)
+    assert few.count("side_faces") == few.count("slow_faces") == few.count("adaptive_faces") == 3
+    assert few.fitting_faces == PLAN.fitting_faces
 
 
 def test_a_quick_run_is_small_in_every_respect() -> None:
     small = quick(PLAN)
     assert small.quick
-    for name in ("faces", *COUNTS, "steps", "cw_steps", "search_budget"):
+    counts = [name for name in small.described() if name.endswith("_faces")]
+    assert "fitting_faces" in counts
+    for name in ("faces", *counts, "steps", "cw_steps", "search_budget"):
         assert getattr(small, name) <= getattr(PLAN, name), name
 
 

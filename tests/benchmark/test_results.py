@@ -27,6 +27,7 @@ def detector(name: str, auroc: float) -> dict:
         "clean": 4,
         "attacked": 4,
         **numbers,
+        "f1": 0.5,
         "f1_interval": interval(0.5),
         "auroc": interval(auroc),
         "hard_false_positives": interval(0.0),
@@ -56,14 +57,23 @@ def document(rows: list[dict], *, quick: bool = False) -> dict:
         "commit": "0123",
         "rows": rows,
         "sanity": [],
+        "strength": [],
     }
 
 
 def test_the_page_says_where_magdr_leads_and_where_it_does_not() -> None:
-    ahead = results_page({"detection": document([detector("DD", 0.6), detector("MagDR", 0.9)])})
-    behind = results_page({"detection": document([detector("DD", 0.9), detector("MagDR", 0.6)])})
-    assert "edit, pgd: MagDR 0.90; MagDR leads" in ahead
-    assert "edit, pgd: MagDR 0.60; 'DD' leads with 0.90" in behind
+    ahead = results_page({"detection": document([detector("otd", 0.6), detector("MagDR", 0.9)])})
+    behind = results_page({"detection": document([detector("otd", 0.9), detector("MagDR", 0.6)])})
+    assert "MagDR F1 0.50, AUROC 0.90" in ahead
+    assert "best baseline by AUROC 'otd' 0.60 (below)" in ahead
+    assert "best baseline by AUROC 'otd' 0.90 (above MagDR)" in behind
+
+
+def test_a_missed_face_is_laid_to_the_threshold_only_where_the_score_ranks_it() -> None:
+    ranked = results_page({"detection": document([detector("MagDR", 0.99)])})
+    unranked = results_page({"detection": document([detector("MagDR", 0.6)])})
+    assert "misses 50% of the attacked faces though it ranks them" in ranked
+    assert "misses 50% of the attacked faces, whose score is that of clean ones" in unranked
 
 
 def test_the_papers_figures_stand_beside_with_what_cannot_be_compared() -> None:
@@ -109,7 +119,8 @@ def repair(name: str, kind: str, psnr: float, faces: int = 4) -> dict:
         ],
         interval(1.0),
     )
-    columns |= dict.fromkeys(("disrupted", "disrupted, masked", "damage"), interval(0.0))
+    none = ("disrupted", "disrupted, masked", "damage", "untouched")
+    columns |= dict.fromkeys(none, interval(0.0))
     columns["o|psnr"] = interval(psnr)
     return {
         "task": "edit",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from magdr_video.benchmark import detection, reconstruction, repairs
+from magdr_video.benchmark import attacked, detection, reconstruction, repairs
 from magdr_video.benchmark.clip_cells import packed, unpacked
 from magdr_video.benchmark.judges import ALWAYS, MAGDR
 from magdr_video.benchmark.scene import Scene
@@ -29,7 +29,6 @@ def few_rows() -> object:
         patch.setattr(repairs, "available_layers", lambda: (tuple(bank),))
         patch.setattr(repairs, "RECONSTRUCTORS", {"jpeg": repairs.RECONSTRUCTORS["jpeg"]})
         patch.setattr(repairs, "FIXED_CHAINS", ("gaussian(sigma=0.7) > jpeg(quality=75)",))
-        patch.setattr(reconstruction, "FIXED_CHAINS", repairs.FIXED_CHAINS)
         fitted = {"noise estimate": detection.FITTED["noise estimate"]}
         patch.setattr(detection, "FITTED", fitted)
         yield patch
@@ -142,10 +141,21 @@ def test_a_clip_has_a_column_for_each_codec() -> None:
     assert table.rows == (("no defence", "30.0", "30.0", "30.0"),)
 
 
+def test_a_face_is_attacked_once_however_many_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacked, "BLOCK", 2)
+    few, more = toy_scene(tmp_path, faces=2), toy_scene(tmp_path, faces=5)
+    pgd = few.threat("pgd")
+    images = few.under(pgd).images(few.store)
+    whole = more.under(pgd).images(more.store)
+    assert torch.equal(images, whole[:2])
+    assert (more.store.found, more.store.made) == (1, 2)
+
+
 def test_other_faces_are_other_cells(tmp_path: Path) -> None:
     few, more = toy_scene(tmp_path, faces=2), toy_scene(tmp_path, faces=3)
-    assert few.attack_cell("pgd").address != more.attack_cell("pgd").address
-    assert (
-        few.attack_cell("pgd").address
-        != toy_scene(tmp_path, faces=2, seed=1).attack_cell("pgd").address
-    )
+    other = toy_scene(tmp_path, faces=2, seed=1)
+    pgd = few.threat("pgd")
+    assert few.under(pgd).address != more.under(pgd).address
+    assert few.under(pgd).address != other.under(pgd).address

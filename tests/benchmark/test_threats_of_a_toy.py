@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from magdr_video.benchmark import adaptive, purifiers, reconstruction, repairs
+from magdr_video.benchmark import adaptive, purifiers, repairs
 from magdr_video.benchmark.judges import MAGDR
 from magdr_video.benchmark.known_defence import decision, known_defence
 from magdr_video.benchmark.tables import adaptive_tables, purifier_tables
@@ -22,14 +22,14 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repairs, "available_layers", lambda: (tuple(bank),))
     monkeypatch.setattr(repairs, "RECONSTRUCTORS", {})
     monkeypatch.setattr(repairs, "FIXED_CHAINS", ("gaussian(sigma=0.7) > jpeg(quality=75)",))
-    monkeypatch.setattr(reconstruction, "FIXED_CHAINS", repairs.FIXED_CHAINS)
-    monkeypatch.setattr(adaptive, "STEPS", (2, 4))
 
 
 def test_each_attack_and_number_of_steps_has_its_points(tmp_path: Path) -> None:
-    rows = adaptive.rows([toy_scene(tmp_path)], lambda text: None)
+    rows = adaptive.rows(
+        [toy_scene(tmp_path, adaptive_faces=2, adaptive_steps=4)], lambda text: None
+    )
     points = {(row["attack"], row["steps"]) for row in rows if row["detector"] == MAGDR}
-    assert points == {(kind, steps) for kind in ("oblivious", "adaptive") for steps in (2, 4)}
+    assert points == {(kind, steps) for kind in ("oblivious", "adaptive") for steps in (1, 2)}
     assert all(row["attacked"] == 2 and row["clean"] == 4 for row in rows)
     (table,) = adaptive_tables(rows)
     assert {len(line) for line in table.rows} == {len(table.head)}

@@ -1,0 +1,139 @@
+"""Attacked crops, made once for all tables and kept on disk, a few faces a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from magdr_video.attacks.defence import Defence
+from magdr_video.attacks.pgd import round_within
+from magdr_video.attacks.problem import Perturbed, Problem
+from magdr_video.attacks.registry import ATTACKS, attack
+from magdr_video.benchmark.cells import Cell, CellStore, hash_of_texts, source_hash
+from magdr_video.benchmark.subject import FaceSet, Subject
+from magdr_video.benchmark.threats import CONDITIONS, MANY_CONDITIONS, Threat
+
+ROOMS = ("attacks/loop", "attacks/problem", "attacks/registry", "benchmark/attacked")
+"""Whose source, beside the generator's and the attack's own, decides what a crop is."""
+
+BLOCK = 4
+"""Faces of a cell: few, so that an interruption loses little and more faces take over the first."""
+
+CROPS, FOUND, UNBOUNDED = "crops", "found", "unbounded"
+"""Tensors of a cell: uint8 crops; of C&W also (F,) successes and uint8 crops before clipping."""
+
+KnownDefence = Callable[[slice], Defence]
+"""What an adaptive attacker knows, for some of the faces; made only when it is needed."""
+
+
+def _conditions(subject: Subject, faces: slice, several: bool) -> Tensor:
+    """(F, C), or (L, F, C): the face's own condition, then the ones after it in the cycle."""
+    kinds = min(CONDITIONS, len(subject.condition_rows)) if several else 1
+    cycle = subject.conditions(faces.stop + kinds - 1)
+    rows = [cycle[faces.start + shift : faces.stop + shift] for shift in range(kinds)]
+    return torch.stack(rows) if kinds > 1 else rows[0]
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """The faces of a set under one attack: cells of a few faces each, shared by all tables."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def address(self) -> str:
+        """What the crops depend on: part of the keys of what is measured on them."""
+        return hash_of_texts(cell.address for cell in self.cells)
+
+    def images(self, store: CellStore, steps: int | None = None) -> Tensor:
+        """(F, 3, S, S) float32 in [0, 1], in 8-bit levels.
+
+        Args:
+            steps: as if the attack had ended after so many; it must have kept them
+                (`attacks.loop.MARKS`).
+        """
+        return self.held(store, CROPS if steps is None else f"{CROPS}@{steps}").float() / 255
+
+    def held(self, store: CellStore, name: str) -> Tensor:
+        """One of the cells' tensors, faces joined."""
+        return torch.cat([store.get(cell)[name] for cell in self.cells])
+
+
+def attacked(
+    subject: Subject,
+    faces: FaceSet,
+    chosen: Threat,
+    seed: int,
+    *,
+    defence: KnownDefence | None = None,
+    defended: Mapping[str, Any] | None = None,
+) -> Attacked:
+    """The cells of a face set under an attack; a face's crop does not depend on the set's size.
+
+    Args:
+        defended: what the defence depends on, for the key.
+    """
+    own = ATTACKS[chosen.name].__module__.removeprefix("magdr_video.").replace(".", "/")
+    source = source_hash((*ROOMS, own, *subject.rooms))
+    several = chosen.name in MANY_CONDITIONS
+
+    def cell(part: slice) -> Cell:
+        condition = _conditions(subject, part, several)
+        key = {
+            "generator": subject.identity["generator"],
+            "faces": faces.part(part).digest,
+            "first": part.start,
+            "condition": condition.tolist(),
+            "attack": chosen.name,
+            "settings": dict(chosen.settings),
+            "seed": seed,
+            "defended": dict(defended or {}),
+            "source": source,
+        }
+
+        def make() -> dict[str, Tensor]:
+            crops = faces.crops[part]
+            problem = Problem(
+                generate=subject.translator,
+                images=crops,
+                condition=condition,
+                target=subject.target(crops),
+                first=part.start,
+                defence=None if defence is None else defence(part),
+            )
+            made = attack(chosen.name, problem, chosen.options(seed))
+            return _content(made, crops, chosen.settings["epsilon"])
+
+        shown = ", ".join(f"{name} {value:g}" for name, value in chosen.settings.items())
+        name = f"{subject.task}: {chosen.name} ({shown}) on faces {part.start + 1} to {part.stop}"
+        return Cell(name, key, chosen.passes * (part.stop - part.start), make)
+
+    return Attacked(tuple(cell(part) for part in blocks(len(faces))))
+
+
+def blocks(count: int) -> list[slice]:
+    """Slices of `BLOCK` faces, the last one shorter."""
+    return [slice(at, min(at + BLOCK, count)) for at in range(0, count, BLOCK)]
+
+
+def _content(made: Perturbed, origin: Tensor, epsilon: float) -> dict[str, Tensor]:
+    """Crops in 8 bits, within the bound, at the end and along the way."""
+
+    def levels(images: Tensor) -> Tensor:
+        return (images * 255).round().to(torch.uint8)
+
+    out = {CROPS: levels(round_within(made.images, origin, epsilon))}
+    for steps, images in made.along.items():
+        out[f"{CROPS}@{steps}"] = levels(round_within(images, origin, epsilon))
+    if made.unbounded is not None and made.found is not None:
+        out |= {UNBOUNDED: levels(made.unbounded), FOUND: made.found.to(torch.uint8)}
+    return out
+
+
+def cells_of(sets: Sequence[Attacked]) -> list[Cell]:
+    """All cells of several sets."""
+    return [cell for one in sets for cell in one.cells]
