@@ -1,4 +1,4 @@
-"""A self-made example: a moving portrait with sound, protected, translated, defended.
+"""A clip, or a self-made moving portrait with sound, protected, translated, defended.
 
 The portrait is NASA's of Eileen Collins, in the public domain, which scikit-image carries in its
 wheel; nothing is fetched.
@@ -103,6 +103,7 @@ def _settings(task: str, device: str, *, defended: bool) -> Settings:
 def run_demo(
     folder: Path,
     *,
+    clip: Path | None = None,
     task: str = "edit",
     seconds: float = 2.0,
     device: str = "auto",
@@ -111,15 +112,20 @@ def run_demo(
 ) -> list[Path]:
     """Write source, protected, undefended and defended clips and a film of all four.
 
+    Args:
+        clip: the source; without it one is made, `seconds` long.
+
     Returns:
-        The five files.
+        The five files, the source first.
 
     Raises:
         OutputError: files of an earlier demo are there and `overwrite` is not set.
     """
     names = ("source.mp4", "protected.mkv", "undefended.mp4", "defended.mp4", "side-by-side.mp4")
     source, protected, undefended, defended, film = (folder / name for name in names)
-    there = [path for path in (source, protected, undefended, defended, film) if path.exists()]
+    source = clip or source
+    made = [protected, undefended, defended, film] + ([] if clip else [source])
+    there = [path for path in made if path.exists()]
     if there and not overwrite:
         raise OutputError(f"{there[0]} exists", hint="-y overwrites, or name another folder")
     try:
@@ -127,10 +133,13 @@ def run_demo(
     except OSError as error:
         raise OutputError(f"cannot make {folder}: {error.strerror}") from error
     plain, defence = (_settings(task, device, defended=on) for on in (False, True))
-    say(f"1/5 {source}: a moving portrait with sound")
     for path in there:
         path.unlink()
-    write_source(source, seconds, overwrite=overwrite)
+    if clip is None:
+        say(f"1/5 {source}: a moving portrait with sound")
+        write_source(source, seconds, overwrite=overwrite)
+    else:
+        say(f"1/5 {source}: yours")
     models = load_models(defence)
     say(f"2/5 {protected}: its face perturbed against the generator (PGD, epsilon 0.05)")
     protect_clip(source, protected, plain, models, overwrite=overwrite)

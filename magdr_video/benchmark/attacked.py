@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ class Attacked:
 
     cells: tuple[Cell, ...]
 
-    @property
+    @cached_property
     def address(self) -> str:
         """What the crops depend on: part of the keys of what is measured on them."""
         return hash_of_texts(cell.address for cell in self.cells)

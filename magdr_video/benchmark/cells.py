@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ class Cell:
     """Its cost, in generator passes or what takes as long; only ratios matter."""
     make: Callable[[], Content]
 
-    @property
+    @cached_property
     def address(self) -> str:
         """SHA-256 of name and key."""
         text = json.dumps({"name": self.name, **self.key}, sort_keys=True)

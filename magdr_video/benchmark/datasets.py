@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -92,9 +93,14 @@ def content_hash(items: Sequence[Item]) -> str:
 
     A drawn face has no file and counts by its name.
     """
-    held = [i.path.read_bytes() if i.path.is_file() else i.name.encode() for i in items]
-    sums = sorted(hashlib.sha256(data).hexdigest() for data in held)
+    sums = sorted(_item_hash(item.path, item.name) for item in items)
     return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _item_hash(path: Path, name: str) -> str:
+    data = path.read_bytes() if path.is_file() else name.encode()
+    return hashlib.sha256(data).hexdigest()
 
 
 def shared_identities(data: DataSet) -> dict[tuple[str, str], int]:

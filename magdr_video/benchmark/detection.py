@@ -87,7 +87,7 @@ def _key(scene: Scene, kind: str) -> dict[str, Any]:
 def cells(scene: Scene) -> list[Cell]:
     """Own detectors on every set of faces, then each fitted one."""
     attacks = [scene.under(scene.threat(name)) for name in scene.plan.attacks]
-    out, kinds = cells_of([*attacks, scene.fitting_under()]), inputs(scene)
+    out, kinds = cells_of([*attacks, scene.fitting_under]), inputs(scene)
     passes = 1 + len(scene.subject.table.transforms)
     for kind, make in kinds.items():
         out.append(
@@ -131,7 +131,7 @@ def _fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen
         "generator": scene.subject.identity["generator"],
         "detector": name,
         "share": scene.plan.baseline_share,
-        "fitting": scene.fitting_under().address,
+        "fitting": scene.fitting_under.address,
         "pictures": scene.plan.picture_faces,
         "validation": scene.validation.digest,
         "source": source_hash(("baselines", *FITTED_ROOMS, *scene.subject.rooms)),

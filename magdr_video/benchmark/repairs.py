@@ -257,7 +257,7 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         }
         if name in learning:
             share = scene.plan.baseline_share
-            about |= {"fitted on": scene.fitting_under().address, "share": share}
+            about |= {"fitted on": scene.fitting_under.address, "share": share}
         work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
         passes = float(built[name].parameters.get("draws", 1))
         slow = passes > MANY_DRAWS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -73,6 +74,7 @@ class Scene:
         self.faces = load_face_set(self.data, "test", plan.faces, subject.size)
         self.fitting = load_face_set(self.data, "train", plan.fitting_faces, subject.size)
         self._seen: dict[str, Seen] = {}
+        self._under: dict[tuple[Any, ...], Attacked] = {}
 
     @property
     def task(self) -> str:
@@ -85,9 +87,13 @@ class Scene:
 
     def under(self, chosen: Threat, count: int | None = None) -> Attacked:
         """The held-out faces, or the first of them, under an attack."""
-        faces = self.faces if count is None else self.faces.first(count)
-        return attacked(self.subject, faces, chosen, self.plan.seed)
+        which = (chosen.name, tuple(chosen.settings.items()), count)
+        if which not in self._under:
+            faces = self.faces if count is None else self.faces.first(count)
+            self._under[which] = attacked(self.subject, faces, chosen, self.plan.seed)
+        return self._under[which]
 
+    @cached_property
     def fitting_under(self) -> Attacked:
         """The training faces under PGD, on which settings are chosen."""
         chosen = self.threat("pgd")
@@ -135,7 +141,7 @@ class Scene:
     @property
     def attacked_fitting(self) -> Seen:
         """The training faces under PGD."""
-        return self.seen(self.fitting_under().images(self.store), "attacked fitting")
+        return self.seen(self.fitting_under.images(self.store), "attacked fitting")
 
 
 def make_scenes(plan: Plan, store: CellStore) -> Mapping[str, Scene]:

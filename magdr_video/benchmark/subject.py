@@ -66,7 +66,7 @@ class Subject:
         """What Rec-Net's pre-training found."""
         return self.models.recnet
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, str]:
         """SHA-256 of all weights and tables: part of the key of what they all decide."""
         parser = self.models.weights[zoo.find(self.settings.model.parser).name]

