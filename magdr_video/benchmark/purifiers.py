@@ -42,11 +42,8 @@ def shown(scene: Scene, found: Mapping[str, Tensor]) -> list[Repair]:
 
 def cells(scene: Scene, attacks: Sequence[str]) -> list[Cell]:
     """All that the table needs; what is not known yet has stand-ins of the same cost."""
-    rows = [
-        _row_cell(scene, attack, repair)
-        for attack in attacks
-        for repair in shown(scene, expected_settings(scene))
-    ]
+    held = shown(scene, expected_settings(scene))
+    rows = [_row_cell(scene, attack, repair) for attack in attacks for repair in held]
     return [*_preparations(scene, attacks), *rows]
 
 
@@ -102,10 +99,8 @@ def rows(
     store = scenes[0].store
     pace = pace or Pace(weight_of((c for scene in scenes for c in cells(scene, attacks)), store))
     work_off([c for scene in scenes for c in _preparations(scene, attacks)], store, say, pace)
-    settings = {scene.task: found_settings(scene) for scene in scenes}
-    pairs = [
-        (s, a, repair) for s in scenes for a in attacks for repair in shown(s, settings[s.task])
-    ]
+    held = {scene.task: shown(scene, found_settings(scene)) for scene in scenes}
+    pairs = [(s, a, repair) for s in scenes for a in attacks for repair in held[s.task]]
     contents = work_off([_row_cell(*pair) for pair in pairs], store, say, pace)
     return [
         {

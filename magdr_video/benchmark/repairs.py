@@ -92,7 +92,12 @@ def depends_on(scene: Scene, repair: Repair) -> dict[str, Any]:
 def learned_weights(chains: Sequence[Chain]) -> dict[str, str]:
     """SHA-256 of the weights that chains use; none for classical filters."""
     used = any(choice.category == PURIFIER for chain in chains for choice in chain)
-    return {PURIFIER: zoo.find(PURIFIER).sha256, "by": source_hash((LEARNED_ROOM,))} if used else {}
+    return {PURIFIER: _purifier_hash(), "by": source_hash((LEARNED_ROOM,))} if used else {}
+
+
+@lru_cache(maxsize=1)
+def _purifier_hash() -> str:
+    return zoo.find(PURIFIER).sha256
 
 
 def chain_repair(name: str, kind: str, chain: Chain) -> Repair:
