@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -88,19 +87,15 @@ def list_hash(items: Sequence[Item]) -> str:
     return hashlib.sha256("\n".join(item.name for item in items).encode()).hexdigest()
 
 
-def content_hash(items: Sequence[Item]) -> str:
-    """SHA-256 of the sorted SHA-256 of the files: the bytes, whatever they are called.
-
-    A drawn face has no file and counts by its name.
-    """
-    sums = sorted(_item_hash(item.path, item.name) for item in items)
-    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+def item_hashes(items: Sequence[Item]) -> tuple[str, ...]:
+    """SHA-256 of each file; a drawn face has none and counts by its name."""
+    held = (i.path.read_bytes() if i.path.is_file() else i.name.encode() for i in items)
+    return tuple(hashlib.sha256(data).hexdigest() for data in held)
 
 
-@lru_cache(maxsize=4096)
-def _item_hash(path: Path, name: str) -> str:
-    data = path.read_bytes() if path.is_file() else name.encode()
-    return hashlib.sha256(data).hexdigest()
+def hash_of_hashes(sums: Sequence[str]) -> str:
+    """SHA-256 of the sorted SHA-256 of files: the bytes, whatever they are called."""
+    return hashlib.sha256("\n".join(sorted(sums)).encode()).hexdigest()
 
 
 def shared_identities(data: DataSet) -> dict[tuple[str, str], int]:

@@ -29,6 +29,10 @@ ATTACKS = ("fgsm", "ifgsm", "pgd", "momentum", "joint", "feature", "blur-eot", "
 """Attacks of METHOD 7 that a CPU can afford beside C&W; 'sign' is the noise control."""
 
 
+WORST = "worst of each face"
+"""Stands for an attacker who tries all of them and takes what does most harm."""
+
+
 def shown(scene: Scene, found: Mapping[str, Tensor]) -> list[Repair]:
     """The rows: no searches, and of the single transforms the best on training faces.
 
@@ -102,15 +106,36 @@ def rows(
     held = {scene.task: shown(scene, found_settings(scene)) for scene in scenes}
     pairs = [(s, a, repair) for s in scenes for a in attacks for repair in held[s.task]]
     contents = work_off([_row_cell(*pair) for pair in pairs], store, say, pace)
-    return [
-        {
-            "task": scene.task,
-            "attack": attack,
-            "row": repair.name,
-            "kind": repair.kind,
-            "faces": len(content["psnr"]),
-            "psnr": asdict(estimate(content["psnr"])),
-            "disrupted": asdict(estimate(as_rate(content["damage"]))),
-        }
+    found = {
+        (scene.task, attack, repair.name): content
         for (scene, attack, repair), content in zip(pairs, contents, strict=True)
+    }
+    out = [
+        _row(scene.task, attack, repair, found[scene.task, attack, repair.name])
+        for scene, attack, repair in pairs
     ]
+    for scene in scenes:
+        for repair in held[scene.task]:
+            each = [found[scene.task, attack, repair.name] for attack in attacks]
+            out.append(_row(scene.task, WORST, repair, worst_of(each)))
+    return out
+
+
+def worst_of(contents: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """For each face the attack that leaves least: lowest PSNR(O), largest damage."""
+    return {
+        "psnr": torch.stack([content["psnr"] for content in contents]).amin(dim=0),
+        "damage": torch.stack([content["damage"] for content in contents]).amax(dim=0),
+    }
+
+
+def _row(task: str, attack: str, repair: Repair, content: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {
+        "task": task,
+        "attack": attack,
+        "row": repair.name,
+        "kind": repair.kind,
+        "faces": len(content["psnr"]),
+        "psnr": asdict(estimate(content["psnr"])),
+        "disrupted": asdict(estimate(as_rate(content["damage"]))),
+    }

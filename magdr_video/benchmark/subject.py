@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.datasets import DataSet, Item, content_hash
+from magdr_video.benchmark.datasets import DataSet, hash_of_hashes, item_hashes
 from magdr_video.detection.calibration import Calibration
 from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.errors import InputError, SettingsError
@@ -176,23 +176,26 @@ def table_hashes(settings: Settings) -> dict[str, str]:
 class FaceSet:
     """Faces of one split as crops, and what pins them down."""
 
-    digest: str
-    """SHA-256 of the sorted SHA-256 of the files."""
+    sums: tuple[str, ...]
+    """SHA-256 of each face's file."""
     crops: Tensor
     """(F, 3, S, S) in [0, 1]."""
-    items: tuple[Item, ...]
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.sums)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the sorted SHA-256 of the files."""
+        return hash_of_hashes(self.sums)
 
     def first(self, count: int) -> FaceSet:
         """The set's first faces."""
-        return self if count >= len(self.items) else self.part(slice(0, count))
+        return self if count >= len(self) else self.part(slice(0, count))
 
     def part(self, faces: slice) -> FaceSet:
         """Some of the set's faces."""
-        items = self.items[faces]
-        return FaceSet(content_hash(items), self.crops[faces], items)
+        return FaceSet(self.sums[faces], self.crops[faces])
 
 
 def load_face_set(data: DataSet, split: str, count: int, size: int) -> FaceSet:
@@ -207,7 +210,7 @@ def load_face_set(data: DataSet, split: str, count: int, size: int) -> FaceSet:
             f"{data.name} has {len(items)} faces in its split '{split}', {count} are wanted",
             hint="ask for fewer with --faces",
         )
-    return FaceSet(content_hash(items), data.images(items, size), items)
+    return FaceSet(item_hashes(items), data.images(items, size))
 
 
 def facts(subjects: Sequence[Subject]) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def test_every_purifier_meets_every_attack(tmp_path: Path) -> None:
     scene = toy_scene(tmp_path)
     rows = purifiers.rows([scene], ("fgsm", "sign"), lambda text: None)
     (table,) = purifier_tables(rows)
-    assert table.head == ("row", "fgsm", "sign")
+    assert table.head == ("row", "fgsm", "sign", purifiers.WORST)
+    for line in table.rows:
+        assert float(line[3]) <= min(float(line[1]), float(line[2])) + 0.1
     names = [line[0] for line in table.rows]
     assert names[0] == repairs.NOTHING
     assert repairs.SEARCH not in names
