@@ -3,7 +3,7 @@
     python -m magdr_video.training.purifier_scores --data DATA --out RUNS [--weights FILE]
 
 PSNR(O) is between the translation of the repaired attacked face and that of the clean one, dB;
-clean cost the same of clean faces. AUROC is that of the residual's rms, attacked against clean.
+clean cost the same of clean faces. AUROC is that of the gate's odds, attacked against clean.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from magdr_video.attacks.pgd import pgd, round_within
 from magdr_video.criteria import psnr_db
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.models.zoo import load
+from magdr_video.training.attacked_faces import attack
 from magdr_video.training.clean_faces import face_files, film, load_faces
 from magdr_video.transforms import apply_chain, jpeg, parse_chain, unsharp
 from magdr_video.translation import Translator, condition_values, load_translator
@@ -43,33 +43,30 @@ CHAINS = (
     "nlm(strength=0.8) > jpeg(quality=75)", "guided(eps=0.003) > jpeg(quality=75)",
     "nlm(strength=1) > gaussian(sigma=0.7)", "guided(eps=0.003) > gaussian(sigma=0.7)",
 )  # fmt: skip
-STRENGTHS = (0.5, 0.75, 1.0)
+STRENGTHS = (0.75, 1.0, 1.25, 1.5)
+SEED = 0
 
 Repair = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """Held-out faces of one task, (F, 3, S, S) in [0, 1] each; filmed ones are after crf 23."""
+    """Held-out faces of one task, (F, 3, S, S) in [0, 1] each; filmed ones are after crf 23, framed
+    ones were attacked in frames."""
 
     clean: Tensor
     attacked: Tensor
     clean_filmed: Tensor
     attacked_filmed: Tensor
+    attacked_framed: Tensor
 
 
 def attack_held_out(translator: Translator, condition: Tensor, clean: Tensor) -> Attacked:
-    """PGD at epsilon 0.05, 10 steps, 8 bits; for `replace` toward the input (eq. 2)."""
-    target = clean if translator.record.task == "replace" else None
-    parts = []
-    for start in range(0, len(clean), 4):
-        some = slice(start, start + 4)
-        aim = None if target is None else target[some]
-        given = clean[some], condition[some]
-        parts.append(pgd(translator.translate, *given, target=aim, seed=start))
-    attacked = round_within(torch.cat(parts), clean, 0.05)
-    filmed = film(torch.cat([clean, attacked]), 23)
-    return Attacked(clean, attacked, filmed[: len(clean)], filmed[len(clean) :])
+    """The trainings' PGD on pictures and in frames, and what H.264 makes of the pictures."""
+    plain = attack(translator, clean, condition, SEED)
+    framed = attack(translator, clean, condition, SEED, in_frame=True)
+    filmed = film(torch.cat([clean, plain]), 23)
+    return Attacked(clean, plain, filmed[: len(clean)], filmed[len(clean) :], framed)
 
 
 @torch.no_grad()
@@ -85,9 +82,10 @@ def translated(translator: Translator, faces: Tensor, condition: Tensor) -> Tens
 def repairs(net: Purifier) -> dict[str, Repair]:
     """Everything that is compared, by its name in the table."""
 
-    def purified(faces: Tensor, strength: float = 1.0) -> Tensor:
+    def purified(faces: Tensor, strength: float, gate: bool) -> Tensor:
+        given = to_model_range(faces)
         with torch.no_grad():
-            taken: Tensor = net(to_model_range(faces)) / 2
+            taken: Tensor = (net(given) if gate else net.parts(given)[0]) / 2
         return (faces - strength * taken).clamp(0, 1)
 
     def chain(text: str) -> Repair:
@@ -95,11 +93,13 @@ def repairs(net: Purifier) -> dict[str, Repair]:
 
     out: dict[str, Repair] = {"none": lambda faces: faces}
     out |= {text: chain(text) for text in (*SINGLES, *CHAINS)}
-    out |= {f"purifier {s:g}": partial(purified, strength=s) for s in STRENGTHS}
-    jpeg_75, mild = chain("jpeg(quality=75)"), chain("guided(eps=0.001)")
-    out["purifier 1 > jpeg 75"] = lambda faces: jpeg_75(purified(faces))
-    out["jpeg 75 > purifier 1"] = lambda faces: purified(jpeg_75(faces))
-    out["purifier 1 > guided 0.001"] = lambda faces: mild(purified(faces))
+    out["purifier 1"] = partial(purified, strength=1.0, gate=True)
+    for strength in STRENGTHS:
+        out[f"purifier {strength:g} without the gate"] = partial(
+            purified, strength=strength, gate=False
+        )
+    mild = chain("guided(eps=0.001)")
+    out["purifier 1 > guided 0.001"] = lambda faces: mild(purified(faces, 1.0, True))
     return out
 
 
@@ -109,17 +109,16 @@ def _chained(faces: Tensor, chain: Sequence[TransformChoice]) -> Tensor:
 
 def score(
     translator: Translator, condition: Tensor, held: Attacked, ways: Mapping[str, Repair]
-) -> dict[str, tuple[float, float, float]]:
-    """Mean PSNR(O), the same after crf 23, and the clean cost, by the way of repair."""
+) -> dict[str, list[float]]:
+    """Mean PSNR(O) of files, after crf 23, in frames, and the clean cost, by the way of repair."""
     reference = translated(translator, held.clean, condition)
     out = {}
     for name, way in ways.items():
-        kinds = (held.attacked, held.attacked_filmed, held.clean)
-        found = [
+        kinds = (held.attacked, held.attacked_filmed, held.attacked_framed, held.clean)
+        out[name] = [
             float(psnr_db(translated(translator, way(faces), condition), reference).mean())
             for faces in kinds
         ]
-        out[name] = (found[0], found[1], found[2])
     return out
 
 
@@ -143,10 +142,9 @@ def auroc(high: Tensor, low: Tensor) -> float:
 
 
 @torch.no_grad()
-def cue(net: Purifier, faces: Tensor) -> Tensor:
-    """The rms of the residual, (F,), in [0, 1] units."""
-    taken: Tensor = net(to_model_range(faces)) / 2
-    return taken.square().mean(dim=(1, 2, 3)).sqrt()
+def odds(net: Purifier, faces: Tensor) -> Tensor:
+    """The log odds of the gate, (F,)."""
+    return net.parts(to_model_range(faces))[1]
 
 
 def measure(name: str, net: Purifier, faces: Tensor, folder: Path) -> list[str]:
@@ -155,7 +153,7 @@ def measure(name: str, net: Purifier, faces: Tensor, folder: Path) -> list[str]:
     attributes, expression = TASKS[name]
     asked = condition_values(translator.record, attributes=attributes, expression=expression)
     condition = translator.condition(asked, len(faces))
-    path = folder / f"held-out-{translator.record.sha256[:12]}-{len(faces)}.pt"
+    path = folder / f"held-out-{translator.record.sha256[:12]}-{len(faces)}-framed.pt"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(vars(attack_held_out(translator, condition, faces)), path)
@@ -165,21 +163,25 @@ def measure(name: str, net: Purifier, faces: Tensor, folder: Path) -> list[str]:
         "",
         *_repair_lines(translator, condition, held, net),
     ]
-    attacked, filmed = cue(net, held.attacked), cue(net, held.attacked_filmed)
-    lines += ["", "| clean faces | median rms | AUROC, attacked | AUROC, attacked then crf 23 |"]
+    kinds = (held.attacked, held.attacked_filmed, held.attacked_framed)
+    found = [odds(net, faces) for faces in kinds]
+    lines += ["", "| clean faces | AUROC of the gate: file | then crf 23 | in a frame |"]
     lines += ["|---|---|---|---|"]
     for kind, clean in negatives(held).items():
-        low = cue(net, clean)
-        found = f"{auroc(attacked, low):.3f} | {auroc(filmed, low):.3f}"
-        lines.append(f"| {kind} | {float(low.median()):.4f} | {found} |")
-    medians = f"attacked {float(attacked.median()):.4f}, then crf 23 {float(filmed.median()):.4f}"
-    return [*lines, "", f"Median rms, {medians}.", ""]
+        low = odds(net, clean)
+        lines.append(
+            f"| {kind} | " + " | ".join(f"{auroc(high, low):.3f}" for high in found) + " |"
+        )
+    return [*lines, ""]
 
 
 def _repair_lines(
     translator: Translator, condition: Tensor, held: Attacked, net: Purifier
 ) -> list[str]:
-    lines = ["| repair | PSNR(O) | after crf 23 | clean cost |", "|---|---|---|---|"]
+    lines = [
+        "| repair | PSNR(O) of files | after crf 23 | in a frame | clean cost |",
+        "|---|---|---|---|---|",
+    ]
     for way, figures in score(translator, condition, held, repairs(net)).items():
         lines.append(f"| {way} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
     return lines

@@ -73,7 +73,10 @@ BANK: Mapping[str, Category] = {
     "wavelet_sym4": Category(wavelet_sym4, _grid("noise", 0, 0.01, 0.023, 0.04)),
     "chroma_gaussian": Category(chroma_gaussian, _grid("sigma", 1, 2, 4)),
     "chroma_guided": Category(chroma_guided, _grid("eps", 1e-2)),
-    "purifier": Category(purify, _grid("strength", 0.5, 0.75, 1.0)),
+    "purifier": Category(
+        purify,
+        ({"strength": 1.0}, *({"strength": s, "gate": 0} for s in (0.75, 1.0, 1.25, 1.5))),
+    ),
     "jpeg": Category(jpeg, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),
     # Both are block transforms with quantised coefficients; kornia has no WebP.
     "webp": Category(webp, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),

@@ -35,6 +35,19 @@ def test_the_evidence_of_a_face_is_its_own_and_what_the_gate_lets_through_follow
     assert residual(images[:0]).shape == (0, 3, 36, 36)
 
 
+def test_without_the_gate_all_that_was_found_is_taken_out() -> None:
+    images = pictures(2, noise=0.03) * 0.6 + 0.2
+    with torch.no_grad():
+        taken = images - purify(images, strength=1.0, gate=0)
+        found, odds = evidence(images).unbind(dim=1)
+    size = taken.flatten(1).pow(2).mean(dim=1).sqrt()
+    torch.testing.assert_close(size, found, atol=1e-6, rtol=1e-4)
+    gated = images - purify(images, strength=1.0)
+    torch.testing.assert_close(
+        gated, taken * odds.sigmoid()[:, None, None, None], atol=1e-6, rtol=0
+    )
+
+
 def test_an_attacker_gets_the_slope_of_the_evidence() -> None:
     images = pictures(1, 36, noise=0.02).requires_grad_(True)
     evidence(images).sum().backward()  # type: ignore[no-untyped-call]
