@@ -434,6 +434,18 @@ def test_flags_become_settings(run: Run, clip: Path) -> None:
         assert shown[key] == value, key
 
 
+def test_detect_takes_the_condition_that_its_generator_is_judged_under(
+    run: Run, clip: Path
+) -> None:
+    given = ("--attributes", "Blond_Hair", "--no-cache", "--print-config")
+    outcome = run("detect", clip, "--task", "edit", *given)
+    assert outcome.code == 0
+    for key, value in (("condition.attributes", "Blond_Hair"), ("reconstruction.cache", "False")):
+        assert any(key in line and value in line for line in outcome.out.splitlines()), key
+    outcome = run("detect", clip, "--expression", "sad", "--print-config")
+    assert any("condition.expression" in x and "sad" in x for x in outcome.out.splitlines())
+
+
 def test_the_environment_reaches_the_run_and_is_named(
     run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

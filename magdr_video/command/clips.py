@@ -35,6 +35,11 @@ FACE = typer.Option(None, "--face", help="all, largest, index:N or a picture.")
 GENERATOR = typer.Option(
     None, "--generator", help="Weights, a TorchScript or export file, or package.module:factory."
 )
+ATTRIBUTES = typer.Option(None, "--attributes", help="edit: such as Blond_Hair,Young.")
+EXPRESSION = typer.Option(
+    None, "--expression", help="reenact: such as happy, or AU12=0.8,AU25=0.5."
+)
+NO_CACHE = typer.Option(False, "--no-cache", help="Inspect every face of every frame.")
 PROGRESS = typer.Option(
     "auto", "--progress", help="auto, bar, json or none.", envvar="MAGDR_PROGRESS"
 )
@@ -59,12 +64,8 @@ def defend(
         None, "--output", "-o", help="File, or directory for several inputs; - is stdout."
     ),
     task: str | None = TASK,
-    attributes: str | None = typer.Option(
-        None, "--attributes", help="edit: such as Blond_Hair,Young."
-    ),
-    expression: str | None = typer.Option(
-        None, "--expression", help="reenact: such as happy, or AU12=0.8,AU25=0.5."
-    ),
+    attributes: str | None = ATTRIBUTES,
+    expression: str | None = EXPRESSION,
     start: str | None = typer.Option(
         None, "--start", help="First frame: seconds, h:mm:ss.mmm, or a number as 120f."
     ),
@@ -78,7 +79,7 @@ def defend(
     overrides: list[str] = SET,
     device: str | None = DEVICE,
     undefended: bool = typer.Option(False, "--undefended", help="Translate without a defence."),
-    no_cache: bool = typer.Option(False, "--no-cache", help="Inspect every face of every frame."),
+    no_cache: bool = NO_CACHE,
     search_budget: int | None = typer.Option(
         None, "--search-budget", help="Generator passes a search may spend."
     ),
@@ -183,11 +184,14 @@ def defend(
 def detect(
     inputs: list[Path] = INPUTS,
     task: str | None = TASK,
+    attributes: str | None = ATTRIBUTES,
+    expression: str | None = EXPRESSION,
     generator: str | None = GENERATOR,
     face: str | None = FACE,
     preset_file: Path | None = PRESET,
     overrides: list[str] = SET,
     device: str | None = DEVICE,
+    no_cache: bool = NO_CACHE,
     fail_if_perturbed: bool = typer.Option(
         False, "--fail-if-perturbed", help="Exit with 1 when any face is perturbed."
     ),
@@ -209,10 +213,13 @@ def detect(
     """Judge whether a clip's faces carry a perturbation; writes no video."""
     check_mode(progress_mode)
     flags = {
+        "condition.attributes": attributes,
+        "condition.expression": expression,
         "model.generator": generator,
         "faces.which": face,
         "run.device": device,
         "run.jobs": jobs,
+        "reconstruction.cache": False if no_cache else None,
     }
     resolved = resolve(
         task=task, preset=preset_file, overrides=overrides, flags=flags, around=surroundings()
