@@ -75,7 +75,10 @@ BANK: Mapping[str, Category] = {
     "chroma_guided": Category(chroma_guided, _grid("eps", 1e-2)),
     "purifier": Category(
         purify,
-        ({"strength": 1.0}, *({"strength": s, "gate": 0} for s in (0.75, 1.0, 1.25, 1.5))),
+        tuple(
+            {"strength": strength, "gate": gate}
+            for strength, gate in ((0.75, 1), (1.0, 1), (0.75, 0), (1.0, 0), (1.25, 0))
+        ),
     ),
     "jpeg": Category(jpeg, _grid("quality", 95, 85, 75, 50), jpeg_surrogate),
     # Both are block transforms with quantised coefficients; kornia has no WebP.
