@@ -14,6 +14,9 @@ from magdr_video.provenance import output_metadata
 from magdr_video.runs import Tick, translate_clip
 from magdr_video.settings import Settings
 from magdr_video.video.container import side_by_side
+from magdr_video.video.reader import ClipReader
+from magdr_video.video.span import WHOLE, Span
+from magdr_video.video.writer import ClipWriter
 
 LABELS = ("source", "undefended", "defended")
 
@@ -27,6 +30,7 @@ def write_comparison(
     *,
     driving: Path | None = None,
     options: Mapping[str, str] = MappingProxyType({}),
+    span: Span = WHOLE,
     tick: Tick = lambda frames, seconds: None,
 ) -> None:
     """Translate a clip once more, undefended, and show all three next to each other.
@@ -39,6 +43,7 @@ def write_comparison(
         models: those of the defended run.
         driving: as `translate_clip`.
         options: as `translate_clip`.
+        span: as `translate_clip`; the film shows this part of the source.
         tick: told of the second translation, from its start.
 
     Raises:
@@ -60,7 +65,24 @@ def write_comparison(
             models=dataclasses.replace(models, table=None),
             driving=driving,
             options=options,
+            span=span,
             tick=tick,
         )
+        shown = source
+        if not span.whole:
+            shown = Path(name) / "source.nut"
+            cut_out(source, span, shown)
         marks = output_metadata(settings.task, settings.output.provenance, {})
-        side_by_side((source, undefended, defended), LABELS, film, metadata=marks)
+        side_by_side((shown, undefended, defended), LABELS, film, metadata=marks)
+
+
+def cut_out(source: Path, span: Span, target: Path) -> None:
+    """Write a part of a clip without loss, with its sound and exact times."""
+    with (
+        ClipReader(source, span=span) as reader,
+        ClipWriter(
+            target, reader.info, source=source, stretch=reader.stretch, vcodec="ffv1"
+        ) as writer,
+    ):
+        for batch in reader:
+            writer.write(batch)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MODES = ("auto", "bar", "json", "none")
 SPARSE_SECONDS = 5.0
 """Seconds between lines where no bar can be drawn."""
+UNFOLDED = 10_000
+"""Columns of a table that goes to a file or a pipe, at most."""
 
 
 class Board:
@@ -52,30 +54,47 @@ class _Quiet(Board):
         """Nothing."""
 
 
+class _Pace:
+    """Frames a second of one clip, since its first report.
+
+    Neither loading the models nor the frames that a resumed run finds done count.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first: tuple[float, int] | None = None
+
+    def rate(self, frames: int) -> float:
+        """At this moment, with so many frames done."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, frames
+            return frames / max(1e-6, now - self._began)
+        began, before = self._first
+        return (frames - before) / max(1e-6, now - began)
+
+
 class _Lines(Board):
     """A line now and then for each clip."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__(labels)
-        self._began: dict[int, float] = {}
+        self._paces: dict[int, _Pace] = {}
         self._last: dict[int, float] = {}
         self._totals: dict[int, float | None] = {}
 
     def begin(self, index: int, total: float | None) -> None:
-        self._began[index] = self._last[index] = time.monotonic()
+        self._paces[index] = _Pace()
+        self._last[index] = time.monotonic()
         self._totals[index] = total
 
     def tick(self, index: int, frames: int, seconds: Fraction) -> None:
-        now = time.monotonic()
+        now, rate = time.monotonic(), round(self._paces[index].rate(frames), 2)
         if now - self._last[index] >= SPARSE_SECONDS:
             self._last[index] = now
-            rate = self._rate(index, frames)
             place = f"[{index + 1}/{len(self._labels)}] " if len(self._labels) > 1 else ""
             label = f"{place}{self._labels[index]}"
             say(f"{label}: {frames} frames, {float(seconds):.1f} s of film, {rate} a second")
-
-    def _rate(self, index: int, frames: int) -> float:
-        return round(frames / max(1e-6, time.monotonic() - self._began[index]), 2)
 
 
 class _Json(_Lines):
@@ -92,7 +111,7 @@ class _Json(_Lines):
             frames=frames,
             seconds=round(float(seconds), 3),
             total_seconds=self._totals[index],
-            frames_per_second=self._rate(index, frames),
+            frames_per_second=round(self._paces[index].rate(frames), 2),
         )
 
     def finish(self, index: int, code: int, message: str) -> None:
@@ -113,7 +132,7 @@ class _Bars(Board):
         super().__init__(labels)
         self._bars = bars
         self._tasks: dict[int, TaskID] = {}
-        self._began: dict[int, float] = {}
+        self._paces: dict[int, _Pace] = {}
         self._all: TaskID | None = None
         if len(labels) > 1:
             self._all = bars.add_task(f"0 of {len(labels)} clips", total=len(labels), about="")
@@ -122,11 +141,10 @@ class _Bars(Board):
     def begin(self, index: int, total: float | None) -> None:
         label = printable(self._labels[index])
         self._tasks[index] = self._bars.add_task(label, total=total, about="")
-        self._began[index] = time.monotonic()
+        self._paces[index] = _Pace()
 
     def tick(self, index: int, frames: int, seconds: Fraction) -> None:
-        rate = frames / max(1e-6, time.monotonic() - self._began[index])
-        about = f"{frames} frames, {rate:.1f} a second"
+        about = f"{frames} frames, {self._paces[index].rate(frames):.1f} a second"
         self._bars.update(self._tasks[index], completed=float(seconds), about=about)
 
     def finish(self, index: int, code: int, message: str) -> None:
@@ -182,13 +200,16 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) 
     from rich.text import Text
 
     # Text and not str: a name such as "[bold]" is no markup.
-    table = Table(title=Text(printable(title)), title_justify="left")
+    table = Table()
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width).print(table)
+    # Away from a terminal nothing is folded: a path stays one word, for grep and for copying.
+    width = None if sys.stdout.isatty() else UNFOLDED
+    console = Console(width=width)
+    console.print(Text(printable(title), style="italic"), soft_wrap=True)
+    console.print(table)
 
 
 def say(text: str) -> None:

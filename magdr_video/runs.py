@@ -12,6 +12,7 @@ from magdr_video import provenance
 from magdr_video.delivery.at_once import deliver_at_once
 from magdr_video.delivery.identity import identity_of
 from magdr_video.delivery.segmented import deliver_in_segments
+from magdr_video.delivery.spent_memory import ending_when_spent
 from magdr_video.delivery.translation import Stop, Tick, Translation
 from magdr_video.device import describe
 from magdr_video.errors import SettingsError
@@ -146,7 +147,7 @@ def detect_clip(
         if sample:
             batches = sample_at_random(source, sample, settings.run.seed)
             report.notes.append(_sampling_note(batches, settings.run.seed))
-        for _ in _passed_through(batches, staged, report, settings, tick):
+        for _ in _passed_through(batches, staged, report, settings, tick, reader.info.first_pts):
             pass
         report.notes += [*models.notes, *reader.notes]
     staged.count_into(report)
@@ -187,13 +188,19 @@ def refuse_hdr(info: ClipInfo, mode: str) -> None:
 
 
 def _passed_through(
-    batches: Iterable[FrameBatch], staged: Staged, report: RunReport, settings: Settings, tick: Tick
+    batches: Iterable[FrameBatch],
+    staged: Staged,
+    report: RunReport,
+    settings: Settings,
+    tick: Tick,
+    first_pts: int,
 ) -> Iterator[FrameBatch]:
     """The batches that leave the stages, counted once whoever takes them is done with them."""
-    for batch in run(batches, staged.stages, report, strict=settings.run.strict):
+    stages = ending_when_spent(staged.stages)
+    for batch in run(batches, stages, report, strict=settings.run.strict):
         yield batch
         report.frames_out += len(batch)
-        tick(report.frames_out, Fraction(int(batch.pts[-1])) * batch.time_base)
+        tick(report.frames_out, (int(batch.pts[-1]) - first_pts) * batch.time_base)
 
 
 def _hash(path: Path, held: ClipReader | PipeOutput | Path) -> str:

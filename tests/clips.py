@@ -50,6 +50,8 @@ class ClipPlan:
     transfer: int = 2
     full_range: bool = False
     cut_at: int | None = None
+    hold: int = 1
+    """Frames that show the same picture, one after the other."""
     sounds: Sequence[Sound] = ()
     subtitles: Sequence[str] = ()
     chapters: bool = False
@@ -143,7 +145,7 @@ def _encode_video(
 ) -> list[list[NDArray[Any]]]:
     made = []
     for index, pts in enumerate(plan.times):
-        planes = picture(plan, index)
+        planes = picture(plan, index // plan.hold)
         frame = av.VideoFrame(plan.width, plan.height, plan.pixel_format)
         for target, plane in zip(frame.planes, planes, strict=True):
             row = target.line_size // plane.itemsize

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from magdr_video import comparison
@@ -15,7 +16,8 @@ from magdr_video.loading import Models
 from magdr_video.provenance import read_marks
 from magdr_video.settings import load_settings
 from magdr_video.video.reader import ClipReader
-from tests.clips import ClipPlan, make_clip
+from magdr_video.video.span import Span, parse_span
+from tests.clips import ClipPlan, Sound, make_clip, vfr_times
 
 MODELS: Any = Models(
     device=SimpleNamespace(),
@@ -51,6 +53,34 @@ def test_the_film_has_three_parts_its_marks_and_leaves_no_other_file(
         assert sum(len(batch) for batch in reader) == 5
         assert "made by magdr-video" in " ".join(read_marks(reader.info.metadata))
     assert {p.name for p in tmp_path.iterdir()} == {"-a 'b'.mp4", "d.mp4", "film.mp4"}
+
+
+def test_the_film_of_a_part_shows_that_part_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, defended, film = (tmp_path / name for name in ("a.mp4", "d.mp4", "film.mp4"))
+    make_clip(
+        source, ClipPlan(frames=30, pts=vfr_times(30), cut_at=12, sounds=[Sound(codec="aac")])
+    )
+    part = parse_span("12f", "20f")
+    comparison.cut_out(source, part, defended)
+
+    def translate(source: Path, target: Path, settings: Any, *, span: Span, **_: Any) -> None:
+        comparison.cut_out(source, span, target)
+
+    monkeypatch.setattr(comparison, "translate_clip", translate)
+    comparison.write_comparison(
+        source, defended, film, load_settings(task="edit"), MODELS, span=part
+    )
+    with ClipReader(film, batch=100) as shown, ClipReader(source, span=part, batch=100) as asked:
+        found, wanted = next(iter(shown)), next(iter(asked))
+        assert len(found) == len(wanted) == 8
+        gaps = np.diff(found.pts) * float(found.time_base)
+        np.testing.assert_allclose(gaps, np.diff(wanted.pts) * float(wanted.time_base), atol=1e-3)
+        below_label = found.planes[0][:, 24:, :64].astype(int) - wanted.planes[0][:, 24:]
+        # The pictures before the cut would be off by 50.
+        assert np.abs(below_label).mean() < 12
+        assert any(note.kind == "audio" for note in shown.info.streams)
 
 
 def test_a_failure_leaves_no_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from tests.standins import without_networks
 
 SETTLED = 1_000
 """Frames after which all queues are full and all buffers made."""
-FRAMES = 5_000
+FRAMES = 30_000
+"""20 minutes."""
 MOST = 1024
 """KiB of memory that 1,000 frames more may take."""
 

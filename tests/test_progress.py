@@ -65,6 +65,31 @@ def test_quiet_says_nothing_in_any_mode(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_rate_counts_neither_loading_nor_what_was_done_before(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
+    with progress("json", ["a.mp4"]) as board:
+        board.begin(0, 100.0)
+        now = 20.0
+        board.tick(0, 1016, Fraction(40))
+        now = 22.0
+        board.tick(0, 1032, Fraction(41))
+    last = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert last["frames_per_second"] == 8.0
+
+
+def test_a_long_path_in_a_table_is_one_word_for_whoever_reads_a_file_or_a_pipe(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = "/" + "/".join(["a folder"] * 60) + "/a.mp4"
+    print_table(path, ("what", "value"), [["input", path]])
+    title, *table = capsys.readouterr().out.splitlines()
+    assert title == path
+    assert any(path in line for line in table)
+
+
 def test_names_are_no_markup_in_tables(capsys: pytest.CaptureFixture[str]) -> None:
     print_table("[bold]x", ("what",), [["[red]y[/red]"]])
     out = capsys.readouterr().out

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 
-from magdr_video.runs import detect_clip
+from magdr_video import runs
+from magdr_video.errors import DeviceError
+from magdr_video.runs import detect_clip, translate_clip
 from magdr_video.settings import load_settings
-from tests.clips import ClipPlan, make_clip
+from magdr_video.video.span import parse_span
+from tests import standins
+from tests.clips import ClipPlan, make_clip, vfr_times
 from tests.faceless import without_networks
 
 
@@ -26,3 +32,39 @@ def test_a_sample_is_judged_alone_and_the_report_says_so(
     drawn = detect_clip(path, settings, sample=4)["run"]
     assert drawn["frames_in"] == 4
     assert any(note.startswith("judged on 4 frames drawn at random") for note in drawn["notes"])
+
+
+def test_progress_is_told_as_time_after_the_first_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_networks(monkeypatch)
+    times = vfr_times(40, start=9_000_000)
+    make_clip(tmp_path / "a.mp4", ClipPlan(pts=times))
+    seen: list[Fraction] = []
+    for span in (parse_span(None, None), parse_span("10f", None)):
+        translate_clip(
+            tmp_path / "a.mp4", tmp_path / "b.mp4", load_settings(task="edit"), span=span,
+            overwrite=True, tick=lambda frames, seconds: seen.append(seconds),
+        )  # fmt: skip
+        first = times[10] if span.start else times[0]
+        assert seen[-1] == Fraction(times[-1] - first, 90000)
+
+
+def spent(*_: object) -> object:
+    raise torch.cuda.OutOfMemoryError("no memory left")
+
+
+@pytest.mark.parametrize("stage", ["find_faces", "align", "parse", "inspect", "translate", "paste"])
+def test_spent_device_memory_ends_the_run_instead_of_passing_every_frame_on(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standins.without_networks(monkeypatch)
+    held = standins.inverting()
+    stages = dataclasses.replace(held.stages, **{stage: spent})
+    staged = dataclasses.replace(held, stages=stages)
+    monkeypatch.setattr(runs, "stage_clip", lambda *_, **__: staged)
+    make_clip(tmp_path / "a.mp4")
+    with pytest.raises(DeviceError, match="too little memory") as caught:
+        translate_clip(tmp_path / "a.mp4", tmp_path / "b.mp4", load_settings(task="edit"))
+    assert caught.value.exit_code == 6 and "run.batch" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

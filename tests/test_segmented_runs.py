@@ -238,6 +238,31 @@ def test_a_second_signal_stops_at_once(
     assert files(tmp_path) == ["a.mp4"]
 
 
+def test_a_resumed_run_that_is_stopped_on_the_spot_says_that_its_work_is_kept(
+    source: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "b.mp4"
+    tick, stop = stopping_after(20)
+    with pytest.raises(Interrupted):
+        runs.translate_clip(source, target, quick(), tick=tick, stop=stop)
+    without_networks(monkeypatch, lambda batch: time.sleep(0.3))
+    arguments = ("defend", source, "-o", target, *FLAGS, "--encoder-preset", "ultrafast")
+    with fork(program(*arguments, "--resume")) as child:
+        while not list(journal_path(target).glob("*.part")):
+            time.sleep(0.01)
+        child.send(signal.SIGINT)
+        assert b"again stops now" in child.words.read(200)
+        child.send(signal.SIGINT)
+        line, hint, _ = child.words.read().decode().split("\n")
+        assert child.wait() == 130
+    assert line == "magdr-video: stopped by a signal; nothing half-written is left"
+    assert "--resume goes on" in hint
+    monkeypatch.undo()
+    without_networks(monkeypatch)
+    runs.translate_clip(source, target, quick(), resume=True)
+    assert_same_film(target, undisturbed)
+
+
 def test_work_is_not_thrown_away_unasked(source: Path, undisturbed: Path, tmp_path: Path) -> None:
     target = tmp_path / "b.mp4"
     tick, stop = stopping_after(20)

@@ -30,7 +30,7 @@ class Archive:
         more: whatever else of the command line shapes a result.
 
     Raises:
-        OutputError: the file cannot be read, or is no such list.
+        OutputError: the file cannot be read, or is no such list, or has no folder.
     """
 
     def __init__(self, path: Path, settings: Settings, more: Sequence[str] = ()) -> None:
@@ -40,6 +40,8 @@ class Archive:
         self._torn = 0
         if path.exists():
             self._read()
+        elif not path.parent.is_dir():
+            raise OutputError(f"--archive {path}: no such folder", hint="make the folder first")
 
     def holds(self, source: Path, target: Path) -> bool:
         """True when the clip is done and nothing has changed since."""

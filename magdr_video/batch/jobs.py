@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from magdr_video.errors import ClosedPipe, MagdrError, RuntimeFailure
+from magdr_video.errors import (
+    ClosedPipe,
+    Interrupted,
+    MagdrError,
+    RuntimeFailure,
+    SettingsError,
+)
 from magdr_video.settings import Settings
 from magdr_video.stopping import patiently
 from magdr_video.video.pipes import is_standard
@@ -18,6 +25,7 @@ from magdr_video.video.span import WHOLE, Span
 
 if TYPE_CHECKING:
     from magdr_video.runs import Models
+    from magdr_video.video.clip_info import ClipInfo
 
 Document = dict[str, Any]
 """A report, as `report.report_document` makes it."""
@@ -84,7 +92,10 @@ class Writing(_WithModels):
     """Further options of the encoder."""
 
     def check(self, job: Job) -> float | None:
-        """Refuse before any model is loaded what would be refused after it; seconds of the clip.
+        """Refuse before any model is loaded what would be refused after it.
+
+        Returns:
+            Seconds of film to work on, about; None where unknown.
 
         Raises:
             MagdrError: unreadable input or picture of a face, HDR that nobody allowed, marks that
@@ -104,6 +115,9 @@ class Writing(_WithModels):
         about = self.settings.output
         refuse_hdr(clip, about.hdr)
         output_metadata(self.settings.task, about.provenance, clip.metadata)
+        return self._seconds(clip)
+
+    def _seconds(self, clip: ClipInfo) -> float | None:
         return float(clip.duration) if clip.duration else None
 
 
@@ -118,18 +132,43 @@ class Defence(Writing):
     resume: bool = False
     """Go on with what an interrupted run left."""
 
+    def check(self, job: Job) -> float | None:
+        """As every work that writes a clip, and the driving clip.
+
+        Raises:
+            MagdrError: as for `Writing`; a driving clip that cannot be read, or for another task.
+        """
+        from magdr_video.video.reader import probe
+
+        if self.driving is not None:
+            if self.settings.task != "reenact":
+                raise SettingsError(
+                    f"--driving steers reenact, the task is {self.settings.task}",
+                    hint="add --task reenact, or drop --driving",
+                )
+            probe(self.driving)
+        return super().check(job)
+
+    def _seconds(self, clip: ClipInfo) -> float | None:
+        length = self.span.length(clip.duration, clip.average_rate)
+        return None if length is None else float(length)
+
     def __call__(self, job: Job, watch: Watch) -> Document:
         """Translate `job.source` into `job.target`, which is replaced if it exists."""
+        assert job.target is not None
+        with _telling_of_work(job.target):
+            return self._defend(job, job.target, watch)
+
+    def _defend(self, job: Job, target: Path, watch: Watch) -> Document:
         from magdr_video.comparison import write_comparison
         from magdr_video.runs import translate_clip
 
-        assert job.target is not None
         watch.begin(self.check(job))
         models = self.models()
         with patiently() as stop:
             document = translate_clip(
                 job.source,
-                job.target,
+                target,
                 self.settings,
                 models=models,
                 driving=self.driving,
@@ -143,16 +182,30 @@ class Defence(Writing):
         if job.film is not None:
             write_comparison(
                 job.source,
-                job.target,
+                target,
                 job.film,
                 self.settings,
                 models,
                 driving=self.driving,
                 options=self.encoder,
+                span=self.span,
                 tick=watch.tick,
             )
             document["run"]["notes"].append(f"comparison film: {job.film}")
         return document
+
+
+@contextmanager
+def _telling_of_work(target: Path) -> Iterator[None]:
+    """A run that is stopped on the spot says, too, where its finished segments are kept."""
+    from magdr_video.video.journal import holds_work
+
+    try:
+        yield
+    except Interrupted as stop:
+        if not stop.hint and holds_work(target):
+            stop.hint = "finished segments are kept: the same command with --resume goes on"
+        raise
 
 
 @dataclass

@@ -13,9 +13,10 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
@@ -115,7 +116,8 @@ class _Crew:
         process = self._context.Process(
             target=_serve, args=(theirs, self._work, self._threads), daemon=True
         )
-        process.start()
+        with _undisturbed():
+            process.start()
         # The worker's end must be open in the worker alone, or its death would go unnoticed.
         theirs.close()
         index, job = self._waiting.popleft()
@@ -158,6 +160,17 @@ class _Crew:
             worker.process.kill()
         worker.process.join()
         worker.pipe.close()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keeps Ctrl-C from processes begun inside until they heed signals; to us it comes later."""
+    resource_tracker.ensure_running()  # starting it would undo the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hand_on(worker: _Worker, late: Callable[[int, Document], None]) -> None:
@@ -207,6 +220,7 @@ def _serve(pipe: Connection, work: Work, threads: int) -> None:
     # Ctrl-C reaches every process of the terminal; here the batch decides what follows from it.
     heed_signals(aloud=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     with suppress(Interrupted, EOFError, OSError):
         while (job := pipe.recv()) is not None:

@@ -7,6 +7,6 @@ Importing it loads no torch.
 
 from __future__ import annotations
 
-from magdr_video.command.app import main
+from magdr_video.command.entry import main
 
 __all__ = ["main"]

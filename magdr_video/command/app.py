@@ -1,19 +1,30 @@
-"""The program and its commands; the only place that catches `MagdrError`."""
+"""The program and its commands."""
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from magdr_video.command import benchmark, clips, demo, info, models, protect, train
-from magdr_video.errors import ClosedPipe, MagdrError, printable
-from magdr_video.stopping import heed_signals
+from magdr_video.command import benchmark, defend, demo, detect, info, models, protect, train
+from magdr_video.errors import ClosedPipe
+
+
+class Program(TyperGroup):
+    """Commands, to which a closed pipe is no failure: typer would end with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ClosedPipe("nobody reads the output any more") from error
+
 
 app = typer.Typer(
     name="magdr-video",
+    cls=Program,
     help="Does a face protection survive? Detect and undo adversarial perturbations in video, "
     "then translate the faces (MagDR, CVPR 2021).",
     no_args_is_help=True,
@@ -21,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("defend")(clips.defend)
-app.command("detect")(clips.detect)
+app.command("defend")(defend.defend)
+app.command("detect")(detect.detect)
 app.command("protect")(protect.protect)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
@@ -46,25 +57,3 @@ def program(
     ),
 ) -> None:
     """Holds the options that come before a command."""
-
-
-def describe(error: MagdrError) -> str:
-    """An error as people see it: one line, and a hint on a second."""
-    lines = [f"magdr-video: {printable(str(error))}"]
-    if error.hint:
-        lines.append(f"  hint: {printable(error.hint)}")
-    return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> Any:
-    """Run the program and exit with the documented code."""
-    heed_signals()
-    try:
-        app(arguments, prog_name="magdr-video")
-    except (ClosedPipe, BrokenPipeError):
-        # Keep the interpreter from complaining when it flushes the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ClosedPipe.exit_code)
-    except MagdrError as error:
-        print(describe(error), file=sys.stderr)
-        sys.exit(error.exit_code)

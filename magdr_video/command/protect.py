@@ -8,9 +8,10 @@ from typing import Any
 import typer
 
 from magdr_video.batch.jobs import Document, Protection
-from magdr_video.command import clips
+from magdr_video.command import options
 from magdr_video.command.inputs import are_many, expand
 from magdr_video.command.reports import emit
+from magdr_video.command.running import plan_entries, run_entries
 from magdr_video.command.tables import DryRun, show_settings
 from magdr_video.command.targets import Overwriting, plan
 from magdr_video.errors import UsageError
@@ -23,11 +24,11 @@ ENDING = "_protected"
 
 
 def protect(
-    inputs: list[Path] = clips.INPUTS,
+    inputs: list[Path] = options.INPUTS,
     output: Path | None = typer.Option(
         None, "--output", "-o", help="File, or directory for several inputs."
     ),
-    task: str | None = clips.TASK,
+    task: str | None = options.TASK,
     attributes: str | None = typer.Option(
         None, "--attributes", help="edit: the attributes to protect against."
     ),
@@ -50,39 +51,38 @@ def protect(
         "--mode",
         help="frame: each on its own; shared: one for a track; carried: along its motion.",
     ),
-    generator: str | None = clips.GENERATOR,
-    face: str | None = clips.FACE,
-    preset_file: Path | None = clips.PRESET,
-    overrides: list[str] = clips.SET,
-    device: str | None = clips.DEVICE,
+    generator: str | None = options.GENERATOR,
+    face: str | None = options.FACE,
+    preset_file: Path | None = options.PRESET,
+    overrides: list[str] = options.SET,
+    device: str | None = options.DEVICE,
     vcodec: str | None = typer.Option(
         None, "--vcodec", help="Encoder, by ffmpeg's name; lossless H.264 without any of these."
     ),
-    crf: int | None = typer.Option(None, "--crf", help="Constant rate factor."),
-    encoder_preset: str | None = typer.Option(
-        None, "--encoder-preset", help="The encoder's own preset, such as veryfast."
-    ),
-    pix_fmt: str | None = typer.Option(None, "--pix-fmt", help="Pixel format."),
-    options: list[str] = typer.Option([], "-e", help="Encoder option key=value. Repeatable."),
+    crf: int | None = options.CRF,
+    encoder_preset: str | None = options.ENCODER_PRESET,
+    pix_fmt: str | None = options.PIX_FMT,
+    encoder_options: list[str] = options.ENCODER_OPTIONS,
     later_crf: str | None = typer.Option(
         None, "--later-crf", help="Measure what H.264 would leave, such as 18,23,28."
     ),
-    provenance: str | None = typer.Option(None, "--provenance", help="auto, require or none."),
-    hdr: str | None = typer.Option(None, "--hdr", help="reject or passthrough."),
-    yes: bool = typer.Option(False, "-y", help="Overwrite what exists."),
-    no: bool = typer.Option(False, "-n", help="Skip what exists."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan; write nothing."),
-    print_config: bool = clips.PRINT_CONFIG,
-    recursive: bool = clips.RECURSIVE,
-    jobs: int | None = clips.JOBS,
-    fail_fast: bool = clips.FAIL_FAST,
-    progress_mode: str = clips.PROGRESS,
-    quiet: bool = clips.QUIET,
-    as_json: bool = clips.JSON,
-    report: Path | None = clips.REPORT,
+    provenance: str | None = options.PROVENANCE,
+    hdr: str | None = options.HDR,
+    yes: bool = options.YES,
+    no: bool = options.NO,
+    dry_run: bool = options.DRY_RUN,
+    print_config: bool = options.PRINT_CONFIG,
+    recursive: bool = options.RECURSIVE,
+    jobs: int | None = options.JOBS,
+    fail_fast: bool = options.FAIL_FAST,
+    progress_mode: str = options.PROGRESS,
+    quiet: bool = options.QUIET,
+    as_json: bool = options.JSON,
+    report: Path | None = options.REPORT,
 ) -> None:
     """Perturb the faces so that a generator breaks on them; say what is left after encoding."""
-    clips.check_mode(progress_mode)
+    options.check_mode(progress_mode)
+    options.check_report(report)
     if any(is_standard(path) for path in (*inputs, *([output] if output else []))):
         raise UsageError("protect reads clips several times", hint="name files, not -")
     overwriting = Overwriting(yes, no)
@@ -102,7 +102,7 @@ def protect(
             "protection.restarts": restarts,
             "protection.mode": mode,
             "protection.later_crf": later_crf,
-            "protection.lossless": False if encoded or options else None,
+            "protection.lossless": False if encoded or encoder_options else None,
             # A protection is made without a defence: none is loaded, none need be calibrated.
             "detection.enabled": False,
             "model.generator": generator,
@@ -120,20 +120,30 @@ def protect(
     if print_config:
         show_settings(resolved)
         return
-    settings = resolved.settings
-    sources, many = expand(inputs, recursive=recursive), are_many(inputs)
-    entries = plan(sources, output, many=many, overwriting=overwriting, dry=dry_run, ending=ENDING)
-    work = Protection(settings, encoder=dict(clips.pair(text) for text in options))
+    many = are_many(inputs)
+    entries = plan(
+        expand(inputs, recursive=recursive),
+        output,
+        many=many,
+        overwriting=overwriting,
+        dry=dry_run,
+        ending=ENDING,
+    )
+    encoder = dict(options.pair(text) for text in encoder_options)
+    work = Protection(resolved.settings, encoder=encoder)
     if dry_run:
-        batch = clips.run_entries(entries, DryRun(work), "none", quiet, fail_fast, lambda _: [])
+        batch = plan_entries(entries, DryRun(work), quiet, fail_fast)
     else:
-        batch = clips.run_entries(entries, work, progress_mode, quiet, fail_fast, lines)
-        if not as_json:
-            for document in batch.done:
-                show_survival(document)
+        batch = run_entries(entries, work, progress_mode, quiet, fail_fast, lines)
+        _show(batch.done, as_json)
         emit(batch, "protect", many=many, as_json=as_json, report=report)
     if batch.ending is not None:
         raise batch.ending
+
+
+def _show(documents: list[Document], as_json: bool) -> None:
+    for document in [] if as_json else documents:
+        show_survival(document)
 
 
 def lines(document: Document) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from magdr_video.batch.jobs import Document, error_of
 from magdr_video.batch.whole import Batch, Entry
+from magdr_video.errors import OutputError
 from magdr_video.progress import Board
 
 
@@ -62,6 +63,11 @@ def emit(batch: Batch, command: str, *, many: bool, as_json: bool, report: Path 
     if report is not None:
         from magdr_video.provenance import write_json
 
-        write_json(report, document)
+        try:
+            write_json(report, document)
+        except OutputError:
+            # Where the work has failed, such as of a full disk, that is what must be told.
+            if batch.ending is None:
+                raise
     if as_json:
         print(json.dumps(document))

@@ -113,7 +113,18 @@ def result_lines(document: dict[str, Any]) -> list[str]:
         f"{run['faces_reconstructed']} reconstructed{_unresolved(run)}"
     )
     repairs = [_repair(choice) for choice in run["choices"][:SHOWN_CHOICES]]
-    return [done, *repairs, *(f"  note: {note}" for note in run["notes"])]
+    return [done, *_failures(run), *repairs, *(f"  note: {note}" for note in run["notes"])]
+
+
+def _failures(run: dict[str, Any]) -> list[str]:
+    """Frames that a failed stage left as they were: never without a word."""
+    if not run["frames_passed_through"]:
+        return []
+    first = run["failures"][0]
+    return [
+        f"  {run['frames_passed_through']} frames are as they were, since a stage failed; first at "
+        f"frame {first['first_frame']} (pts {first['pts']}): {first['message']}"
+    ]
 
 
 def _repair(choice: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -42,7 +43,8 @@ class Overwriting:
         if self.no:
             return False
         if sys.stdin.isatty() and sys.stderr.isatty():
-            return typer.confirm(f"{target} exists. Overwrite?", err=True)
+            with suppress(typer.Abort):  # the terminal has gone
+                return typer.confirm(f"{target} exists. Overwrite?", err=True)
         raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
 
     def _spare_work(self, target: Path) -> None:
@@ -93,6 +95,11 @@ def plan(
             )
     targets = [target_of(source, output, many, ending) for source in sources]
     films = [film_of(source, compare, many) for source in sources]
+    if set(targets) & set(films):
+        raise UsageError(
+            f"-o and --compare would both write {next(t for t in targets if t in films)}",
+            hint="give them other names",
+        )
     _refuse_shared(sources, [*targets, *(film for film in films if film is not None)])
     return [
         _entry(Job(source.path, target, film), overwriting, archive, many=many, dry=dry)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from magdr_video import provenance
+from magdr_video.delivery.spent_memory import ending_when_spent
 from magdr_video.errors import Interrupted, RuntimeFailure
 from magdr_video.pipeline import Stages, run
 from magdr_video.settings import Settings
@@ -23,7 +24,7 @@ from magdr_video.video.stretch import Stretch
 from magdr_video.video.writer import ClipWriter
 
 Tick = Callable[[int, Fraction], None]
-"""Progress: frames done and the time reached in the clip, in seconds."""
+"""Progress: frames done and the time reached, in seconds after the first frame."""
 Stop = Callable[[], int]
 """Asked now and then: the number of a signal that wants the run to end, or 0."""
 
@@ -66,10 +67,12 @@ class Translation:
         with read_ahead(self.reader) as ahead:
             seen = (batch for batch in ahead if batch.first_index >= skip)
             strict = self.settings.run.strict
-            for batch in run(seen, stages, self.report, strict=strict, begin=begin):
+            guarded = ending_when_spent(stages)
+            for batch in run(seen, guarded, self.report, strict=strict, begin=begin):
                 yield batch
                 self.report.frames_out += len(batch)
-                self.tick(self.report.frames_out, int(batch.pts[-1]) * batch.time_base)
+                reached = (int(batch.pts[-1]) - self.reader.info.first_pts) * batch.time_base
+                self.tick(self.report.frames_out, reached)
 
     def writer(
         self, target: Path | PipeOutput, *, stretch: Stretch | None = None, overwrite: bool

@@ -22,6 +22,12 @@ class Instant:
     seconds: Fraction | None = None
     frame: int | None = None
 
+    def about(self, rate: Fraction) -> Fraction:
+        """Seconds after the first frame, at a constant rate of frames a second."""
+        if self.frame is not None:
+            return self.frame / rate if rate else Fraction(0)
+        return self.seconds or Fraction(0)
+
     def is_reached(self, index: int, elapsed: Fraction) -> bool:
         """True from the frame on that lies at this place.
 
@@ -43,6 +49,17 @@ class Span:
     def whole(self) -> bool:
         """True where nothing is cut off."""
         return self.start is None and self.end is None
+
+    def length(self, duration: Fraction | None, rate: Fraction) -> Fraction | None:
+        """How long the part is, about, in seconds; None where it reaches an unknown end.
+
+        Args:
+            duration: of the whole clip, None where unknown.
+            rate: frames a second on average; places given as frames are rated by it.
+        """
+        ends = [end for end in (duration, self.end and self.end.about(rate)) if end is not None]
+        begin = self.start.about(rate) if self.start else Fraction(0)
+        return max(min(ends) - begin, Fraction(0)) if ends else None
 
 
 WHOLE = Span()

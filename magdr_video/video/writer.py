@@ -26,7 +26,7 @@ from magdr_video.video.packets import FilePackets, PacketSource
 from magdr_video.video.pipes import PipeOutput
 from magdr_video.video.placement import FilePlace, PipePlace
 from magdr_video.video.stretch import Stretch
-from magdr_video.video.target import ISO, default_encoder, muxer_of, target_suffix
+from magdr_video.video.target import ISO, MUXERS, default_encoder, muxer_of, target_suffix
 
 __all__ = ["ClipWriter", "target_suffix"]
 
@@ -197,6 +197,9 @@ class ClipWriter:
             self._add_video()
         self._output.metadata.update(self._metadata)
         self._output.start_encoding()
+        suffix = self._place.path.suffix
+        if isinstance(self._place, FilePlace) and suffix.lower() not in MUXERS:
+            self.notes.append(f"'{suffix}' names no container with exact times: it is Matroska")
 
     def _add_video(self) -> VideoStream:
         assert self._output is not None

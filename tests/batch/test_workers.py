@@ -132,6 +132,24 @@ def test_a_signal_to_the_whole_terminal_ends_all_in_order(
     assert not any(worker.is_running() for worker in workers)
 
 
+def test_ctrl_c_while_workers_start_prints_no_stack(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.batch.works", str(tmp_path), "slow1", "slow2"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not workers_of(child.pid):
+        assert child.poll() is None
+        time.sleep(0.005)
+    os.killpg(child.pid, signal.SIGINT)
+    _, err = child.communicate(timeout=120)
+    assert child.returncode == 130, err
+    assert "Traceback" not in err
+    assert "magdr-video: stopped by a signal; 2 of 2 inputs are left" in err.splitlines()
+
+
 def test_workers_do_not_outlive_a_batch_that_was_killed(tmp_path: Path) -> None:
     child = start(tmp_path, "slow1", "slow2")
     workers = workers_of(child.pid)

@@ -125,6 +125,7 @@ def run(folder: Path, *names: str, jobs: int = 1, **more: Any) -> tuple[Batch, N
 def main() -> None:
     """`python -m tests.batch.works FOLDER NAME...`: two workers, as the program runs a batch."""
     from magdr_video.command import app
+    from magdr_video.command import main as start
 
     folder = Path(sys.argv[1])
 
@@ -134,8 +135,8 @@ def main() -> None:
         if batch.ending is not None:
             raise batch.ending
 
-    app.app = lambda arguments, prog_name: command()  # type: ignore[assignment]
-    app.main()
+    app.app = lambda *_, **__: command()  # type: ignore[assignment]
+    start()
 
 
 if __name__ == "__main__":

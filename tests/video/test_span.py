@@ -161,3 +161,24 @@ def test_without_a_span_nothing_is_moved(tmp_path: Path) -> None:
     with ClipReader(tmp_path / "a.mkv", span=WHOLE) as reader:
         list(reader)
     assert (reader.stretch.begin, reader.stretch.end, reader.stretch.shift) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "duration", "length"),
+    [
+        (None, None, 10, 10),
+        (None, None, None, None),
+        ("2.5", None, 10, Fraction(15, 2)),
+        ("2.5", None, None, None),
+        (None, "4", 10, 4),
+        (None, "4", None, 4),
+        ("1", "40", 10, 9),
+        ("50f", "100f", 10, 2),
+        ("20", None, 10, 0),
+    ],
+)
+def test_the_length_of_a_part_is_known_before_it_is_read(
+    start: str | None, end: str | None, duration: int | None, length: Fraction | None
+) -> None:
+    whole = None if duration is None else Fraction(duration)
+    assert parse_span(start, end).length(whole, Fraction(25)) == length

@@ -126,3 +126,12 @@ def test_the_format_that_loses_least_is_chosen() -> None:
     assert fit("libsvtav1", "yuv444p") == "yuv420p"
     assert fit("libx264", "yuv420p", width=63) == "yuv444p"
     assert fit("libvpx-vp9", "yuv420p", width=63) == "yuv420p"
+
+
+@pytest.mark.parametrize("name", ["b.avi", "b.foo", "b"])
+def test_a_name_of_a_container_that_we_do_not_write_is_noted(name: str, tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.mp4")
+    writer = copy(tmp_path / "a.mp4", tmp_path / name)
+    assert any("it is Matroska" in note for note in writer.notes)
+    assert "matroska" in probe(tmp_path / name).format
+    assert not any("Matroska" in n for n in copy(tmp_path / "a.mp4", tmp_path / "c.MP4").notes)

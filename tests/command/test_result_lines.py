@@ -22,6 +22,8 @@ def document(*choices: dict[str, Any], unresolved: int = 0) -> dict[str, Any]:
         "faces_unresolved": unresolved,
         "choices": [{"track": 0, "frame": 5, "window": 3} | held for held in choices],
         "notes": ["colour was guessed"],
+        "frames_passed_through": 0,
+        "failures": [],
     }
     return {"output": "out.mp4", "run": run}
 
@@ -51,3 +53,13 @@ def test_a_repair_that_is_not_used_says_so_and_no_more_than_three_are_told() -> 
     lines = result_lines(document(*(choice(after=6.0) for _ in range(5))))
     repairs = [line for line in lines if "repair of" in line]
     assert len(repairs) == 3 and all(line.endswith("(not used)") for line in repairs)
+
+
+def test_frames_that_a_failed_stage_left_alone_are_never_passed_over_in_silence() -> None:
+    held = document()
+    failure = {"first_frame": 16, "frames": 16, "pts": 57600, "message": "ValueError: no"}
+    held["run"] |= {"frames_passed_through": 16, "failures": [failure]}
+    assert result_lines(held)[1] == (
+        "  16 frames are as they were, since a stage failed; first at frame 16 (pts 57600): "
+        "ValueError: no"
+    )

@@ -1,0 +1,70 @@
+"""The program from its first moment to its last; the only place that catches `MagdrError`.
+
+Importing it loads next to nothing, so that signals are answered before anything else is done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from magdr_video.errors import ClosedPipe, MagdrError, UsageError, printable
+from magdr_video.stopping import heed_no_more, heed_signals
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the program and exit with the documented code."""
+    heed_signals()
+    try:
+        code = _run(arguments)
+    except (ClosedPipe, BrokenPipeError):
+        # Keep the interpreter from complaining when it flushes the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ClosedPipe.exit_code
+    except MagdrError as error:
+        print(describe(error), file=sys.stderr)
+        code = error.exit_code
+    heed_no_more()
+    sys.exit(code)
+
+
+def describe(error: MagdrError) -> str:
+    """An error as people see it: one line, and a hint on a second."""
+    lines = [f"magdr-video: {printable(str(error))}"]
+    if error.hint:
+        lines.append(f"  hint: {printable(error.hint)}")
+    return "\n".join(lines)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """The exit code of a run that ends without an error.
+
+    Raises:
+        UsageError: the words are none that the program knows.
+    """
+    import typer
+
+    from magdr_video.command import app as program
+
+    words = sys.argv[1:] if arguments is None else arguments
+    usage_error: Any = typer.BadParameter.__base__
+    try:
+        code = program.app(words, prog_name="magdr-video", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Abort:
+        return 1
+    except usage_error as error:
+        message = error.format_message().rstrip(".")
+        if not message:  # the help has been shown instead
+            return UsageError.exit_code
+        raise UsageError(message[0].lower() + message[1:], hint=_hint(error, words)) from error
+    return code if isinstance(code, int) else 0
+
+
+def _hint(error: Any, words: list[str]) -> str:
+    for word in words:
+        if word.startswith("-") and Path(word).exists():
+            return f"a name that begins with '-' is written ./{word}"
+    return f"{error.ctx.command_path} --help lists what there is" if error.ctx else ""
