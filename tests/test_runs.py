@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from magdr_video import runs
-from magdr_video.errors import DeviceError
+from magdr_video.errors import DeviceError, RuntimeFailure
 from magdr_video.runs import detect_clip, translate_clip
 from magdr_video.settings import load_settings
+from magdr_video.types import FrameBatch
 from magdr_video.video.span import parse_span
 from tests import standins
 from tests.clips import ClipPlan, make_clip, vfr_times
@@ -68,3 +70,36 @@ def test_spent_device_memory_ends_the_run_instead_of_passing_every_frame_on(
         translate_clip(tmp_path / "a.mp4", tmp_path / "b.mp4", load_settings(task="edit"))
     assert caught.value.exit_code == 6 and "run.batch" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def fewer(batch: FrameBatch) -> FrameBatch:
+    """Without its last frame."""
+    return dataclasses.replace(
+        batch,
+        planes=tuple(plane[:-1] for plane in batch.planes),
+        pts=batch.pts[:-1],
+        durations=batch.durations[:-1],
+        cut=batch.cut[:-1],
+    )
+
+
+@pytest.mark.parametrize("segment", [0, 16])
+@pytest.mark.parametrize("lossy", ["paste", "find_faces"])
+def test_a_film_with_fewer_frames_than_its_source_is_1_and_never_appears(
+    lossy: str, segment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standins.without_networks(monkeypatch)
+    held = standins.inverting()
+    cut: Any = {
+        "paste": lambda batch, *_: fewer(batch),
+        "find_faces": lambda batches: held.stages.find_faces(map(fewer, batches)),
+    }[lossy]
+    stages = dataclasses.replace(held.stages, **{lossy: cut})
+    staged = dataclasses.replace(held, stages=stages)
+    monkeypatch.setattr(runs, "stage_clip", lambda *_, **__: staged)
+    make_clip(tmp_path / "a.mp4")
+    settings = load_settings(task="edit", overrides=[f"output.segment={segment}"])
+    with pytest.raises(RuntimeFailure, match="12 frames went in, 11 came out") as caught:
+        translate_clip(tmp_path / "a.mp4", tmp_path / "b.mp4", settings)
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "b.mp4").exists()

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -340,6 +341,24 @@ def test_a_disk_that_fills_up_is_one_error_and_the_work_stays(
     assert files(tmp_path) == [".b.mp4.journal", "a.mp4", "whole.mp4"]
     runs.translate_clip(source, target, quick(), resume=True)
     assert_same_film(target, undisturbed)
+
+
+def test_a_folder_that_vanishes_in_the_middle_is_one_clear_error(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def vanish(batch: FrameBatch) -> None:
+        if batch.first_index == 40:
+            shutil.rmtree(folder)
+
+    without_networks(monkeypatch, vanish)
+    code, _, words = finish(program("defend", source, "-o", folder / "b.mp4", *FLAGS))
+    assert code == 7, words
+    assert words.splitlines()[0].startswith("magdr-video: cannot write ")
+    assert "Traceback" not in words
+    assert files(tmp_path) == ["a.mp4"]
 
 
 def test_a_run_that_fails_in_its_first_segment_leaves_nothing(

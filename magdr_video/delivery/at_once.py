@@ -25,7 +25,7 @@ def deliver_at_once(work: Translation, target: Path | PipeOutput, *, overwrite: 
                 writer.settle_at(partial_path(writer.path))
                 break
         else:
-            work.gate()
+            work.gate(writer.frames)
     work.close(writer)
     if number:
         raise work.interruption(number, target, writer.frames, resumable=False)

@@ -85,7 +85,7 @@ def _encode(
         batches.close()  # type: ignore[attr-defined]
         if writer is not None:
             writer.discard()
-    work.gate()
+    work.gate(journal.end)
     return 0
 
 

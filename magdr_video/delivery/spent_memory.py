@@ -22,8 +22,9 @@ from magdr_video.types import Faces, FrameBatch
 def ending_when_spent(stages: Stages) -> Stages:
     """The same stages, for which a lack of device memory is a `DeviceError` (exit 6)."""
     held = {about.name: getattr(stages, about.name) for about in dataclasses.fields(stages)}
-    told = {name: _telling(stage) for name, stage in held.items() if callable(stage)}
-    return dataclasses.replace(stages, **told | {"find_faces": _telling_each(stages.find_faces)})
+    told: dict[str, Any] = {n: _telling(stage) for n, stage in held.items() if callable(stage)}
+    told["find_faces"] = _telling_each(stages.find_faces)
+    return dataclasses.replace(stages, **told)
 
 
 @contextmanager

@@ -64,15 +64,24 @@ class Translation:
             skip: number of the first frame that the stages see.
             begin: number of the first frame that comes out.
         """
+        decoded, before = begin, self.report.frames_out
+
+        def seen(batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
+            nonlocal decoded
+            for batch in batches:
+                if batch.first_index >= skip:
+                    decoded += len(batch) if batch.first_index >= begin else 0
+                    yield batch
+
         with read_ahead(self.reader) as ahead:
-            seen = (batch for batch in ahead if batch.first_index >= skip)
             strict = self.settings.run.strict
             guarded = ending_when_spent(stages)
-            for batch in run(seen, guarded, self.report, strict=strict, begin=begin):
+            for batch in run(seen(ahead), guarded, self.report, strict=strict, begin=begin):
                 yield batch
                 self.report.frames_out += len(batch)
                 reached = (int(batch.pts[-1]) - self.reader.info.first_pts) * batch.time_base
                 self.tick(self.report.frames_out, reached)
+        self._gate(decoded - begin, self.report.frames_out - before)
 
     def writer(
         self, target: Path | PipeOutput, *, stretch: Stretch | None = None, overwrite: bool
@@ -95,17 +104,20 @@ class Translation:
             overwrite=overwrite,
         )
 
-    def gate(self) -> None:
-        """Frames out must equal frames in; checked on every run, not only in tests.
+    def gate(self, written: int) -> None:
+        """As many frames must be in the film as left the stages.
 
         Raises:
             RuntimeFailure: they differ.
         """
-        report = self.report
-        if report.frames_in != report.frames_out:
+        self._gate(self.report.frames_out, written)
+
+    def _gate(self, given: int, got: int) -> None:
+        """Frames out must equal frames in; checked on every run, not only in tests."""
+        if given != got:
             raise RuntimeFailure(
-                f"{self.reader.info.path}: {report.frames_in} frames went in, "
-                f"{report.frames_out} came out"
+                f"{self.reader.info.path}: {given} frames went in, {got} came out",
+                hint="this is a mistake of magdr-video: please report it with the clip",
             )
 
     def close(self, writer: ClipWriter) -> None:

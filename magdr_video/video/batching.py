@@ -17,6 +17,8 @@ from magdr_video.video.frames import PLANAR, Orientation, plane_views, to_planar
 
 Placed = tuple[av.VideoFrame, int, int]
 """A frame with its pts and duration, in ticks of the clip."""
+MOST_BYTES = 256 * 2**20
+"""Of a batch's planes: 16 frames of 4K fit, of 8K five."""
 
 
 class Timeline:
@@ -66,7 +68,8 @@ def batches(
     size: int,
     notes: list[str],
 ) -> Iterator[FrameBatch]:
-    """Copy frames into batches of `size`; the last one may be shorter."""
+    """Copy frames into batches of `size`, fewer where frames are huge; the last may be shorter."""
+    size = min(size, _affordable(info))
     cuts = CutDetector()
     picture = _Picture(info, upright, notes)
     done = 0
@@ -80,6 +83,13 @@ def batches(
             pending = _Pending(info, size)
     if pending.count:
         yield pending.finish(done)
+
+
+def _affordable(info: ClipInfo) -> int:
+    """Frames of this size that a batch may hold: several batches are in memory at a time."""
+    kept = PLANAR[info.pixel_format]
+    samples = sum(height * width for height, width in kept.shapes(info.height, info.width))
+    return max(1, MOST_BYTES // (samples * np.dtype(kept.dtype).itemsize))
 
 
 class _Pending:

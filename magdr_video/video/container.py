@@ -76,6 +76,8 @@ def side_by_side(
                 "preset": "veryfast",
                 "acodec": "aac",
                 "fps_mode": "passthrough",
+                # The encoder would count in the rate that ffmpeg guesses: exact times need finer.
+                "enc_time_base": "filter",
                 "colorspace": "bt709",
                 "color_range": "tv",
                 **({"movflags": "use_metadata_tags"} if muxer_of(target) in ISO else {}),

@@ -57,8 +57,9 @@ class Span:
             duration: of the whole clip, None where unknown.
             rate: frames a second on average; places given as frames are rated by it.
         """
-        ends = [end for end in (duration, self.end and self.end.about(rate)) if end is not None]
-        begin = self.start.about(rate) if self.start else Fraction(0)
+        ends = [] if duration is None else [duration]
+        ends += [] if self.end is None else [self.end.about(rate)]
+        begin = Fraction(0) if self.start is None else self.start.about(rate)
         return max(min(ends) - begin, Fraction(0)) if ends else None
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def workers_of(pid: int) -> list[psutil.Process]:
     """Worker processes of a process; multiprocessing's resource tracker is none."""
     held = psutil.Process(pid).children()
-    return [child for child in held if "tracker" not in " ".join(child.cmdline())]
+    return [child for child in held if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_each_worker_loads_once_and_the_report_keeps_the_order(tmp_path: Path) -> None:
@@ -117,6 +117,7 @@ def test_a_signal_to_the_whole_terminal_ends_all_in_order(
 ) -> None:
     child = start(tmp_path, "slow1", "slow2", "c")
     workers = workers_of(child.pid)
+    assert len(workers) == 2
     if number == signal.SIGINT:
         os.killpg(child.pid, number)
     else:
@@ -153,6 +154,7 @@ def test_ctrl_c_while_workers_start_prints_no_stack(tmp_path: Path) -> None:
 def test_workers_do_not_outlive_a_batch_that_was_killed(tmp_path: Path) -> None:
     child = start(tmp_path, "slow1", "slow2")
     workers = workers_of(child.pid)
+    assert len(workers) == 2
     child.kill()
     child.communicate(timeout=60)
     _, alive = psutil.wait_procs(workers, timeout=20)

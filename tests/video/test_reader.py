@@ -14,7 +14,7 @@ import pytest
 
 from magdr_video.errors import InputError
 from magdr_video.types import FrameBatch
-from magdr_video.video import failures
+from magdr_video.video import batching, failures
 from magdr_video.video.reader import ClipReader, probe
 from tests.clips import LOSSLESS, ClipPlan, Sound, make_clip, truncate, vfr_times
 
@@ -274,3 +274,15 @@ def test_streams_and_tags_are_described(tmp_path: Path) -> None:
     assert [(s.kind, s.kept) for s in info.streams] == [("video", True), ("audio", False)]
     assert info.metadata["title"] == "T" and info.metadata["own_key"] == "v"
     assert info.codec == "h264" and info.frame_count_hint == 12
+
+
+def test_batches_of_huge_frames_are_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_clip(tmp_path / "a.mp4")
+    whole = joined(read(tmp_path / "a.mp4"), 0)
+    for frames, lengths in ((5, [5, 5, 2]), (0.5, [1] * 12)):
+        monkeypatch.setattr(batching, "MOST_BYTES", int(frames * 64 * 48 * 1.5))
+        found = read(tmp_path / "a.mp4")
+        assert [len(batch) for batch in found] == lengths
+        np.testing.assert_array_equal(joined(found, 0), whole)
