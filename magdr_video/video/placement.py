@@ -30,14 +30,23 @@ def check_paths(source: Path, target: Path, *, overwrite: bool) -> None:
     """Refuse before any work what the writer would refuse after it.
 
     Raises:
-        OutputError: the target is the source, exists, or its folder does not.
+        OutputError: the target is the source, is no ordinary file, exists, or its folder does not.
     """
     if target.exists() and source.exists() and target.samefile(source):
         raise OutputError(f"{target} is the input", hint="choose another name with -o")
+    _refuse_special(target)
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists", hint="-y overwrites, -n skips")
     if not target.parent.is_dir():
         raise OutputError(f"folder {target.parent} does not exist", hint="make it first")
+
+
+def _refuse_special(target: Path) -> None:
+    """Moving a film into place would remove a directory, a device or a named pipe."""
+    if target.is_dir():
+        raise OutputError(f"{target} is a directory", hint="name a file in it")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target} is a device or a pipe", hint="-o - writes into a pipe")
 
 
 class FilePlace:
@@ -70,8 +79,7 @@ class FilePlace:
         for read in self._inputs:
             if exists and read.exists() and self.path.samefile(read):
                 raise OutputError(f"{self.path} is the input", hint="name another output")
-        if self.path.is_dir():
-            raise OutputError(f"{self.path} is a directory", hint="name a file in it")
+        _refuse_special(self.path)
         if exists and not self._overwrite:
             raise OutputError(f"{self.path} exists", hint="overwrite it with -y")
 

@@ -5,6 +5,7 @@ No run here needs weights or a face: each ends before, at, or because of what is
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,14 @@ def test_an_output_that_is_the_input_is_7_even_with_yes(run: Run, clip: Path) ->
     before = clip.read_bytes()
     assert_error(run("defend", clip, "-o", clip, "-y"), 7, "is the input")
     assert clip.read_bytes() == before
+
+
+def test_a_named_pipe_is_not_replaced_by_a_film(run: Run, clip: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out.mp4")
+    outcome = run("defend", clip, "-o", tmp_path / "out.mp4", "-y")
+    assert_error(outcome, 7, "is a device or a pipe")
+    assert "-o -" in outcome.err
+    assert (tmp_path / "out.mp4").is_fifo()
 
 
 def test_a_folder_that_does_not_exist_is_7(run: Run, clip: Path, tmp_path: Path) -> None:
