@@ -162,6 +162,7 @@ def face_tracker(
         reference = read_reference(Path(faces.which), finder, device, limit=limit)
     return FaceTracker(
         finder,
+        refine=finder.refine,
         period=faces.period,
         max_gap_seconds=faces.max_gap,
         which=faces.which,

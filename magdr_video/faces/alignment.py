@@ -53,16 +53,30 @@ def align(
         SettingsError: unknown alignment.
     """
     affine = crop_affine(faces, size, alignment, aspect=aspect)
-    if len(faces) == 0:
-        return FaceCrops(torch.zeros(0, 3, size, size, device=device), affine, faces)
+    return FaceCrops(cut(batch, faces.frame, affine, size, device), affine, faces)
+
+
+def cut(
+    batch: FrameBatch,
+    frame: NDArray[np.int64],
+    affine: NDArray[np.float64],
+    size: int,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Crops (F, 3, S, S) in [0, 1] of frames `frame` (F,), on the grids of `affine` (F, 2, 3).
+
+    Args:
+        affine: frame pixels to crop pixels.
+    """
+    if len(frame) == 0:
+        return torch.zeros(0, 3, size, size, device=device)
     planes = [
-        _warp_plane(batch, which, faces.frame, affine, size, torch.device(device))
+        _warp_plane(batch, which, frame, affine, size, torch.device(device))
         for which in range(len(batch.planes))
     ]
     if len(planes) == 1:
         planes += [torch.full_like(planes[0], 1 << (batch.bits - 1))] * 2
-    data = to_rgb(planes[0], planes[1], planes[2], batch.colour, batch.bits)
-    return FaceCrops(data, affine, faces)
+    return to_rgb(planes[0], planes[1], planes[2], batch.colour, batch.bits)
 
 
 def crop_affine(

@@ -23,6 +23,9 @@ class Detections:
     """(D,) confidence in [0, 1]."""
     sure: NDArray[np.bool_]
     """(D,) True where the face may begin a track; the others may only continue one."""
+    offsets: NDArray[np.float64] | None = None
+    """(D, 7, 2) what `following` must add to a look at one face, so that it agrees with full
+    detections: for the box's corners and the landmarks, in sides of the box's square."""
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -45,6 +48,33 @@ class Detections:
             sure=np.zeros(0, np.bool_),
         )
 
+    def rows(self, chosen: Sequence[int]) -> Detections:
+        """Some of the faces, in the order given."""
+        index = np.asarray(chosen, np.int64)
+        return Detections(
+            self.boxes[index],
+            self.landmarks[index],
+            self.scores[index],
+            self.sure[index],
+            None if self.offsets is None else self.offsets[index],
+        )
+
+
+def joined(parts: Sequence[Detections]) -> Detections:
+    """Faces of one frame, one part after the other; all parts have offsets, or none counts."""
+    known = [part.offsets for part in parts if part.offsets is not None]
+    return Detections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.sure for part in parts]),
+        np.concatenate(known) if len(known) == len(parts) else None,
+    )
+
 
 DetectFaces = Callable[[FrameBatch, Sequence[int], float], list[Detections]]
 """(batch, indices of frames in it, sample aspect) -> one `Detections` a frame, in frame pixels."""
+
+RefineFaces = Callable[[FrameBatch, Sequence[int], NDArray[np.floating], float], Detections]
+"""(batch, B indices of frames in it, B boxes in frame pixels, sample aspect) -> what the last net
+sees in each box: B rows, in the order given, those without a face too (their score says so)."""

@@ -55,7 +55,9 @@ class Slot:
     place: int
     """Of the frame in its shot; 0 opens the shot."""
     found: Detections | None = None
-    """What the detector saw; None while it has not looked."""
+    """What was seen; None while nobody has looked."""
+    is_searched: bool = False
+    """True where a full detection has looked at the whole frame."""
     faces: list[tuple[Track, Sighting]] = field(default_factory=list)
 
 

@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from magdr_video.faces.appearance import Describe
-from magdr_video.faces.detections import DetectFaces, Detections
+from magdr_video.faces.detections import DetectFaces, Detections, RefineFaces
+from magdr_video.faces.following import Follower
 from magdr_video.faces.matching import assign, costs, doubtful
 from magdr_video.faces.motion import KeyFrame, uneven_stretches
 from magdr_video.faces.reference import Reference
@@ -19,19 +20,26 @@ from magdr_video.faces.smoothing import JitterMeter, Smoothing
 from magdr_video.faces.track import Sighting, Slot, Track
 from magdr_video.types import Faces, FrameBatch
 
+STRIDE = 4
+"""Frames between looks at the faces that are known."""
+
 
 class FaceTracker:
     """Finds the faces of a clip, batch by batch, with a bounded look-ahead.
 
-    Full detection runs on every `period`-th frame of a shot and on its first and last frame.
-    Where the faces of two such frames match one to one and moved little and evenly, the frames
-    between are interpolated; otherwise they are detected as well (`motion`). A face that is
-    missed is looked for until `max_gap_seconds` have passed; found again, the gap is filled from
-    both sides. A batch is held back until all its faces are known: usually one batch, at most
-    `look_ahead` frames and a batch.
+    Key frames are every fourth of a shot, its first and its last. Full detection searches every
+    `period`-th frame of a shot, and a key frame where a known face is no longer seen for sure; at
+    the other key frames the known faces are looked at where they are expected (`following`), and
+    faces that a full detection finds are traced back. Where the faces of two key frames match one
+    to one and moved little and evenly, the frames between are interpolated; otherwise they are
+    looked at as well (`motion`). A face that is missed is looked for until `max_gap_seconds` have
+    passed; found again, the gap is filled from both sides. A batch is held back until all its
+    faces are known: usually one batch, at most `look_ahead` frames and a batch.
 
     Args:
         detect: `FaceDetector`, or anything that is called like it.
+        refine: `FaceDetector.refine`, or anything that is called like it; without it, every look
+            is a full detection, and key frames are `period` frames apart.
         period: frames between full detections; 1 is the reference.
         max_gap_seconds: longest gap that is filled inside a track.
         which: 'all', 'largest', 'index:N' or a picture (see `FaceChoice`).
@@ -50,6 +58,7 @@ class FaceTracker:
         self,
         detect: DetectFaces,
         *,
+        refine: RefineFaces | None = None,
         period: int = 4,
         max_gap_seconds: float = 1.0,
         which: str = "all",
@@ -71,6 +80,8 @@ class FaceTracker:
         self.small = 0
         """Face-frames left out because the face is smaller than `min_size`."""
         self._detect, self._period, self._aspect = detect, max(1, period), aspect
+        self._stride = min(STRIDE, self._period) if refine else self._period
+        self._follower = Follower(refine, aspect) if refine and self._period > STRIDE else None
         self._max_gap = Fraction(max_gap_seconds)
         self._min_size, self._smoothing, self._look_ahead = min_size, smoothing, look_ahead
         self._jitter = JitterMeter()
@@ -127,24 +138,43 @@ class FaceTracker:
     def _advance(self, *, closing: bool) -> None:
         """Look at the key frames, look closer where they disagree, and link what was seen."""
         fresh = [slot for slot in self._slots if slot.number > self._linked]
-        keys = self._key_frames(fresh, closing)
-        self._look(keys)
-        trail = self._trail + [
-            KeyFrame(slot.number, slot.shot, slot.seconds, slot.found)
-            for slot in keys
-            if slot.found is not None
-        ]
-        closer = [
-            slot
-            for a, b in uneven_stretches(trail)
-            for slot in fresh
-            if a.number < slot.number < b.number
-        ]
+        slots = self._key_frames(fresh, closing)
+        if self._follower is None:
+            self._search(slots)
+        else:
+            self._watch(slots, self._follower)
+            if not closing:
+                # What lies behind the last full detection may yet gain the faces of the next.
+                while slots and not slots[-1].is_searched:
+                    slots.pop()
+        keys = [_key(slot) for slot in slots]
+        trail = self._trail + keys
+        last = keys[-1].number if keys else self._linked
+        for a, b in uneven_stretches(trail):
+            between = [slot for slot in fresh if a.number < slot.number < b.number]
+            if self._follower is None:
+                self._search(between)
+            else:
+                self._follower.look_between(a, b, between)
         self._trail = trail[-2:]
-        self._look(closer)
         for slot in fresh:
-            if slot.found is not None:
+            if slot.found is not None and slot.number <= last:
                 self._link(slot, slot.found)
+
+    def _watch(self, slots: list[Slot], follower: Follower) -> None:
+        """Search key frames in full at the period, and follow known faces to the others."""
+        seen = list(self._trail)
+        for place, slot in enumerate(slots):
+            if slot.found is None:
+                here = [key for key in seen[-2:] if key.shot == slot.shot]
+                is_due = slot.place % self._period == 0 or not here
+                slot.found = None if is_due else follower.follow(_before(here), here[-1], slot)
+                if slot.found is None:
+                    self._search([slot])
+                    follower.measure(slot)
+                    earlier = [held for held in slots[:place] if held.shot == slot.shot]
+                    follower.trace_back(slot, reversed(earlier))
+            seen.append(_key(slot))
 
     def _key_frames(self, slots: list[Slot], closing: bool) -> list[Slot]:
         """First and last frames of shots, and every `period`-th; `slots` end the known clip."""
@@ -152,10 +182,10 @@ class FaceTracker:
         return [
             slot
             for slot, is_last in zip(slots, closes, strict=False)
-            if is_last or slot.place % self._period == 0
+            if is_last or slot.place % self._stride == 0
         ]
 
-    def _look(self, slots: list[Slot]) -> None:
+    def _search(self, slots: list[Slot]) -> None:
         """Detect on slots; one call for each batch they lie in."""
         by_batch: dict[int, list[Slot]] = {}
         for slot in slots:
@@ -164,7 +194,7 @@ class FaceTracker:
         for group in by_batch.values():
             found = self._detect(group[0].batch, [slot.index for slot in group], self._aspect)
             for slot, detections in zip(group, found, strict=True):
-                slot.found = detections
+                slot.found, slot.is_searched = detections, True
 
     def _link(self, slot: Slot, found: Detections) -> None:
         if slot.place == 0:
@@ -247,6 +277,15 @@ class FaceTracker:
             self._empty = 0
         elif self._empty >= 0:
             self._empty += 1
+
+
+def _key(slot: Slot) -> KeyFrame:
+    assert slot.found is not None
+    return KeyFrame(slot.number, slot.shot, slot.seconds, slot.found)
+
+
+def _before(seen: list[KeyFrame]) -> KeyFrame | None:
+    return seen[0] if len(seen) == 2 else None
 
 
 def find_faces(

@@ -68,7 +68,7 @@ class FaceSettings:
     max_distance: float = _setting(
         0.14, "largest distance of a face to that of the picture", low=0.0, high=1.0
     )
-    period: int = _setting(4, "frames between full detections", low=1, high=250)
+    period: int = _setting(16, "frames between full detections", low=1, high=250)
     long_side: int = _setting(480, "frames are scaled to this for detection, px", low=64, high=4096)
     threshold: float = _setting(0.9, "least detector confidence", low=0.0, high=1.0)
     min_size: int = _setting(24, "faces smaller than this pass unchanged, px", low=8, high=4096)

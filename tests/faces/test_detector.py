@@ -55,3 +55,22 @@ def test_wide_pixels_are_undone_for_the_nets_and_redone_for_the_frame(
 def test_no_frames_and_tiny_frames_have_no_faces(detector: FaceDetector) -> None:
     assert detector(make_batch(2), []) == []
     assert [len(one) for one in detector(make_batch(2, 10, 10), [0, 1])] == [0, 0]
+
+
+@pytest.mark.parametrize("aspect", [1.0, 1.6])
+def test_the_last_net_alone_finds_the_landmarks_in_a_box_that_is_a_little_off(
+    detector: FaceDetector, portrait: NDArray[np.uint8], aspect: float
+) -> None:
+    width = round(512 / aspect)
+    narrow = np.rint(resize(portrait, (512, width), anti_aliasing=True) * 255).astype(np.uint8)
+    batch = rgb_to_batch(np.stack([narrow * 0, narrow]), make_batch(2, 512, width))
+    found = detector(batch, [1], aspect)[0]
+    before = detector.passes
+    off = found.boxes + np.array([6, -5, 6, -5], np.float32)
+    seen = detector.refine(batch, [1, 0], np.concatenate([off, off]), aspect)
+    assert detector.passes == before
+    assert seen.sure.tolist() == [True, False]
+    eyes = np.linalg.norm(EYES[1] - EYES[0])
+    apart = (seen.landmarks[0] - found.landmarks[0]) * [aspect, 1.0]
+    assert np.linalg.norm(apart, axis=1).mean() < 0.06 * eyes
+    assert len(detector.refine(batch, [], np.zeros((0, 4)))) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from magdr_video.errors import SettingsError
-from magdr_video.faces.detections import Detections
+from magdr_video.faces.detections import Detections, joined
 from magdr_video.faces.tracker import FaceTracker, find_faces
 from magdr_video.types import Faces, FrameBatch
 from tests.faces.batches import SHAPE, make_batch, make_clip
@@ -21,12 +21,28 @@ class FakeDetector:
     def __init__(self, scene: Scene, *, score: float = 0.99, noise: float = 0.0) -> None:
         self.scene, self.score, self.noise = scene, score, noise
         self.asked: list[int] = []
+        self.refined = 0
         self.rng = np.random.default_rng(0)
 
     def __call__(self, batch: FrameBatch, frames: Sequence[int], aspect: float) -> list[Detections]:
         numbers = [batch.first_index + index for index in frames]
         self.asked += numbers
         return [self.look(number) for number in numbers]
+
+    def refine(
+        self, batch: FrameBatch, frames: Sequence[int], boxes: np.ndarray, aspect: float
+    ) -> Detections:
+        """The scene's face nearest to each box; no confidence where none is near."""
+        self.refined += len(boxes)
+        rows = []
+        for index, box in zip(frames, boxes, strict=True):
+            here = self.look(batch.first_index + index)
+            middle, side = (box[:2] + box[2:]) / 2, box[2] - box[0]
+            apart = np.linalg.norm((here.boxes[:, :2] + here.boxes[:, 2:]) / 2 - middle, axis=1)
+            near = np.flatnonzero(apart < 0.4 * side)
+            nearest = near[[int(np.argmin(apart[near]))]] if len(near) else []
+            rows.append(here.rows(nearest) if len(nearest) else nobody(box))
+        return joined(rows)
 
     def look(self, number: int) -> Detections:
         faces = np.array(self.scene(number), np.float32).reshape(-1, 3)
@@ -37,6 +53,19 @@ class FakeDetector:
         scores = np.full(len(faces), self.score, np.float32)
         boxes = np.concatenate([low, low + side], 1)
         return Detections(boxes, marks.astype(np.float32), scores, scores >= 0.9)
+
+
+def nobody(box: np.ndarray) -> Detections:
+    marks = np.tile(box[:2].astype(np.float32), (1, 5, 1))
+    return Detections(
+        box[None].astype(np.float32), marks, np.zeros(1, np.float32), np.array([False])
+    )
+
+
+def followed(scene: Scene, **options: object) -> tuple[FakeDetector, FaceTracker]:
+    """A tracker as runs build it: full detections now and then, single faces in between."""
+    detector = FakeDetector(scene)
+    return detector, FaceTracker(detector, refine=detector.refine, period=16, **options)  # type: ignore[arg-type]
 
 
 def run(tracker: FaceTracker, clip: list[FrameBatch]) -> dict[int, list[tuple[int, np.ndarray]]]:
@@ -296,3 +325,88 @@ def test_wrong_landmarks_on_one_frame_do_not_spread_to_the_frames_before_it() ->
     errors = [float(np.abs(seen[number][0][1] - right).max()) / 40 for number in range(24)]
     assert max(errors[:8]) == 0
     assert max(errors[12:]) < 0.02
+
+
+def test_known_faces_are_looked_at_alone_between_full_detections() -> None:
+    detector, tracker = followed(lambda n: one(x=100 + 10 * np.sin(n / 25 * 2 * np.pi)))
+    seen = run(tracker, make_clip(75))
+    assert detector.asked == [0, 16, 32, 48, 64]
+    assert tracks_of(seen) == [[0]] * 75
+    truth = [100 + 10 * np.sin(n / 25 * 2 * np.pi) for n in range(75)]
+    assert max(abs(seen[n][0][1][2, 0] - truth[n]) for n in range(75)) / 40 < 0.015
+
+
+def test_fast_motion_is_followed_without_a_full_detection() -> None:
+    detector, tracker = followed(lambda n: one(x=100 + 3 * n))
+    seen = run(tracker, make_clip(48))
+    assert detector.asked == [0, 16, 32]
+    assert max(abs(seen[n][0][1][2, 0] - (100 + 3 * n)) for n in range(48)) / 40 < 0.015
+
+
+def test_a_face_that_a_full_detection_finds_is_traced_back_to_its_first_frame() -> None:
+    detector, tracker = followed(lambda n: one() if n >= 21 else [])
+    seen = run(tracker, make_clip(64))
+    assert tracks_of(seen) == [[]] * 21 + [[0]] * 43
+    assert detector.asked == [0, 16, 32, 48]
+
+
+def test_a_known_face_that_is_not_seen_brings_a_full_detection() -> None:
+    detector, tracker = followed(lambda n: one() if n < 22 else [])
+    seen = run(tracker, make_clip(64))
+    assert tracks_of(seen) == [[0]] * 22 + [[]] * 42
+    assert detector.asked == [0, 16, 24, 32, 48]
+
+
+def test_a_face_that_jumps_away_is_found_by_a_full_detection() -> None:
+    detector, tracker = followed(lambda n: one(x=50 if n < 24 else 150))
+    seen = run(tracker, make_clip(48))
+    assert detector.asked == [0, 16, 24, 32]
+    assert all(abs(seen[n][0][1][2, 0] - (50 if n < 24 else 150)) < 0.01 for n in range(48))
+
+
+def test_two_looks_that_end_at_one_face_bring_a_full_detection() -> None:
+    detector, tracker = followed(lambda n: [(40, 50, 40), (100 - min(n, 11) * 5, 50, 40)])
+    run(tracker, make_clip(16))
+    assert len(detector.asked) > 1
+
+
+def test_what_is_followed_does_not_depend_on_the_batch_size() -> None:
+    def scene(number: int) -> list[tuple[float, float, float]]:
+        late = [(150.0, 50.0, 40.0)] if 21 <= number < 50 else []
+        return [(50 + number, 50, 40), *late]
+
+    seen = [run(followed(scene)[1], make_clip(80, size=size)) for size in (5, 16, 80)]
+    for other in seen[1:]:
+        assert tracks_of(other) == tracks_of(seen[0])
+        for number in range(80):
+            for (_, a), (_, b) in zip(seen[0][number], other[number], strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+def test_full_detections_are_few_and_batches_wait_for_the_next_one_only() -> None:
+    given, held = 0, []
+
+    def feed() -> object:
+        nonlocal given
+        for batch in make_clip(400):
+            given = batch.first_index + len(batch)
+            yield batch
+
+    detector, tracker = followed(lambda _: one())
+    for batch, _ in tracker.track(feed()):  # type: ignore[arg-type]
+        held.append(given - batch.first_index)
+    assert len(detector.asked) / 400 <= 0.1
+    assert max(held) <= 2 * 16
+
+
+def test_what_full_detections_see_differently_is_added_in_between() -> None:
+    class Shifted(FakeDetector):
+        def refine(self, *given: object) -> Detections:
+            seen = super().refine(*given)  # type: ignore[arg-type]
+            seen.landmarks[:] += 2
+            return seen
+
+    detector = Shifted(lambda _: one())
+    tracker = FaceTracker(detector, refine=detector.refine, period=16, smoothing=None)
+    seen = run(tracker, make_clip(16))
+    assert seen[8][0][1][2, 0] - seen[0][0][1][2, 0] == pytest.approx(1.0, abs=0.01)
