@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from magdr_video.errors import DeviceError, SettingsError
 
@@ -57,3 +59,21 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def give_back_memory() -> None:
+    """Hand free memory back to the system, where the C library can (glibc).
+
+    Batches and activations of many sizes leave holes between what is still in use; glibc keeps
+    them, and the process grows slowly although nothing is held: by a fifth from 10 to 60 s of film.
+    """
+    if trim := _trimmer():
+        trim(0)
+
+
+@cache
+def _trimmer() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):
+        return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from magdr_video import provenance
 from magdr_video.delivery.spent_memory import ending_when_spent
+from magdr_video.device import give_back_memory
 from magdr_video.errors import Interrupted, RuntimeFailure
 from magdr_video.pipeline import Stages, run
 from magdr_video.settings import Settings
@@ -29,6 +30,8 @@ Stop = Callable[[], int]
 """Asked now and then: the number of a signal that wants the run to end, or 0."""
 
 PREFETCHED_BATCHES = 2
+TIDIED_BATCHES = 8
+"""After so many, memory that is free goes back to the system."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Translation:
             skip: number of the first frame that the stages see.
             begin: number of the first frame that comes out.
         """
-        decoded, before = begin, self.report.frames_out
+        decoded, before, turn = begin, self.report.frames_out, 0
 
         def seen(batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
             nonlocal decoded
@@ -81,6 +84,9 @@ class Translation:
                 self.report.frames_out += len(batch)
                 reached = (int(batch.pts[-1]) - self.reader.info.first_pts) * batch.time_base
                 self.tick(self.report.frames_out, reached)
+                turn += 1
+                if turn % TIDIED_BATCHES == 0:
+                    give_back_memory()
         self._gate(decoded - begin, self.report.frames_out - before)
 
     def writer(

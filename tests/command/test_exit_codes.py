@@ -14,7 +14,6 @@ import torch
 
 from magdr_video import runs as runs_module
 from magdr_video.errors import Interrupted
-from magdr_video.settings import flatten, load_settings
 from tests.clips import ClipPlan, make_clip
 from tests.command.outcome import Run, assert_error, assert_nothing_new
 
@@ -241,44 +240,3 @@ def test_yes_overwrites_what_exists(run: Run, clip: Path, translated: list[Path]
     target.write_bytes(b"old")
     assert run("defend", clip, "-y").code == 0
     assert target.read_bytes() == b"film"
-
-
-def test_flags_become_settings(run: Run, clip: Path) -> None:
-    given = (
-        "--undefended",
-        "--no-cache",
-        "--crf",
-        "20",
-        "--face",
-        "largest",
-        "--set",
-        "run.seed=5",
-    )
-    outcome = run("defend", clip, "--task", "edit", "--print-config", *given)
-    assert outcome.code == 0
-    shown = {
-        cells[0]: cells[1]
-        for line in outcome.out.splitlines()
-        if len(cells := [cell.strip() for cell in line.split("│")[1:-1]]) == 4
-    }
-    assert shown.keys() >= flatten(load_settings(task="edit")).keys()
-    for key, value in {
-        "task": "edit",
-        "detection.enabled": "False",
-        "reconstruction.cache": "False",
-        "output.crf": "20",
-        "faces.which": "largest",
-        "run.seed": "5",
-        "run.strict": "False",
-    }.items():
-        assert shown[key] == value, key
-
-
-def test_the_environment_reaches_the_run_and_is_named(
-    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MAGDR_CRF", "33")
-    for command in (("defend", "--print-config"), ("detect", "--print-config")):
-        outcome = run(command[0], clip, *command[1:])
-        assert outcome.code == 0
-        assert any("33" in line and "MAGDR_CRF" in line for line in outcome.out.splitlines())

@@ -1,0 +1,50 @@
+"""Memory that is free goes back to the system, again and again while a clip is worked on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magdr_video import device, runs
+from magdr_video.delivery import translation
+from magdr_video.settings import load_settings
+from tests.clips import ClipPlan, make_clip
+from tests.faceless import without_networks
+from tests.forked import finish
+from tests.test_flat_memory import resident
+
+BLOCKS, SIZE = 2000, 60_000
+"""120 MB in pieces that glibc takes from its heap, and keeps."""
+
+
+@pytest.mark.skipif(device._trimmer() is None, reason="only glibc keeps what is free")
+def test_holes_between_what_is_in_use_go_back_to_the_system() -> None:
+    def work() -> None:
+        held = [bytearray(SIZE) for _ in range(BLOCKS)]
+        held[:-1] = []
+        before = resident()
+        device.give_back_memory()
+        print(before - resident())
+
+    code, told, words = finish(work)
+    assert code == 0, words
+    assert int(told) > BLOCKS * SIZE // 1024 // 2
+
+
+def test_a_run_gives_memory_back_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_networks(monkeypatch)
+    make_clip(tmp_path / "a.mp4", ClipPlan(frames=70))
+    reached: list[int] = []
+    done = [0]
+    monkeypatch.setattr(translation, "give_back_memory", lambda: reached.append(done[0]))
+    settings = load_settings(task="edit", overrides=["run.batch=4", "output.segment=0"])
+    runs.translate_clip(
+        tmp_path / "a.mp4",
+        tmp_path / "b.mp4",
+        settings,
+        tick=lambda frames, _: done.__setitem__(0, frames),
+    )
+    assert reached == [32, 64]
