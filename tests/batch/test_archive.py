@@ -90,7 +90,12 @@ def test_a_file_that_is_no_such_list_is_refused_and_stays(
 def test_a_list_that_cannot_be_written_is_an_output_error(
     tmp_path: Path, settings: Settings, pair: tuple[Path, Path]
 ) -> None:
+    with pytest.raises(OutputError, match="no such folder"):
+        Archive(tmp_path / "none" / "done", settings)
+    (tmp_path / "gone").mkdir()
+    archive = Archive(tmp_path / "gone" / "done", settings)
+    (tmp_path / "gone").rmdir()
     with pytest.raises(OutputError, match="cannot write"):
-        Archive(tmp_path / "none" / "done", settings).add(*pair)
+        archive.add(*pair)
     with pytest.raises(OutputError, match="cannot read"):
         Archive(tmp_path, settings)
