@@ -83,6 +83,8 @@ def side_by_side(
                 **({"movflags": "use_metadata_tags"} if muxer_of(target) in ISO else {}),
             },
             metadata,
+            # Sound that begins a little earlier would otherwise shift the pictures of its film.
+            ["-copyts"],
         )
 
 
@@ -174,12 +176,13 @@ def _write(
     target: Path,
     options: dict[str, Any],
     metadata: Mapping[str, str] = MappingProxyType({}),
+    more: Sequence[str] = (),
 ) -> None:
     """Run one ffmpeg into a part file, and rename that when it is whole."""
     part = target.with_name(f".{target.name}.part")
     output = ffmpeg.output(*streams, _name(part), format=muxer_of(target), **options)
     command = ffmpeg.compile(
-        output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning"),
+        output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", *more),
         cmd=imageio_ffmpeg.get_ffmpeg_exe(),
         overwrite_output=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,21 @@ def test_a_film_has_the_frames_and_times_of_its_first_input_whatever_the_others_
     np.testing.assert_allclose(seconds, np.array(times) / 90000, atol=1e-4)
     left, right = batch.planes[0][:, :, :128], batch.planes[0][:, :, 128:]
     # The cut comes in the same frame on both sides: nothing lags.
+    assert np.abs(left.astype(int) - right).mean(axis=(1, 2)).max() < 4
+
+
+def test_sound_that_begins_before_the_pictures_of_a_film_does_not_shift_them(
+    tmp_path: Path,
+) -> None:
+    first, second, target = (tmp_path / name for name in ("a.mp4", "b.mkv", "both.mp4"))
+    make_clip(first, ClipPlan(frames=8, width=128, height=96))
+    early = (Sound(start=Fraction(-1, 40)),)
+    make_clip(second, ClipPlan(frames=8, width=128, height=96, sounds=early))
+    side_by_side([first, second], ["", ""], target)
+    with ClipReader(target) as reader:
+        batch = next(iter(reader))
+    assert len(batch) == 8
+    left, right = batch.planes[0][:, :, :128], batch.planes[0][:, :, 128:]
     assert np.abs(left.astype(int) - right).mean(axis=(1, 2)).max() < 4
 
 
