@@ -44,6 +44,7 @@ class Metzen(NetworkDetector):
     steps: int = 300
     batch: int = 32
     rate: float = 1e-3
+    first_layer: str = "0.weight"
     width: int = 32
     name = "metzen"
     paper = "Metzen et al., On Detecting Adversarial Perturbations, ICLR 2017"

@@ -24,6 +24,8 @@ class NetworkDetector(Learner):
     steps: int
     batch: int
     rate: float
+    first_layer: str
+    """Name of the weight that meets the view, (out, C, kh, kw)."""
     seed: int = 1234
     own_threshold: float = 0.0
     _net: Any = None
@@ -82,7 +84,7 @@ class NetworkDetector(Learner):
         return {} if self._net is None else dict(self._net.state_dict())
 
     def restore(self, state: State) -> None:
-        """Take back the weights; the first convolution tells the channels."""
-        self._net = self._build(next(iter(state.values())).shape[1])
+        """Take back the weights; the first layer tells the channels."""
+        self._net = self._build(state[self.first_layer].shape[1])
         self._net.load_state_dict(state)
         self._net.eval()

@@ -24,6 +24,7 @@ class OutputDetector(NetworkDetector):
     steps: int = 120
     batch: int = 16
     rate: float = 5e-4
+    first_layer: str = "conv1.weight"
     name = "otd"
     paper = "output detector of the MagDR paper: ResNet-18, He et al., CVPR 2016"
 

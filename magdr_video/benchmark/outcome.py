@@ -28,11 +28,13 @@ def measure(scene: Scene, seen: Seen, repair: Repair, *, slowly: bool = True) ->
     few = min(scene.plan.count("slow_faces"), len(seen.crops))
     out = {f"i|{name}": v for name, v in image_measures(repaired, clean.crops).items()}
     out |= {f"o|{name}": v for name, v in image_measures(output, clean.draft).items()}
-    pairs = (("i", repaired, clean.crops), ("o", output, clean.draft))
-    for side, u, v in pairs if slowly else ():
-        out[f"{side}|fsim"] = fsim(u[:few], v[:few])
-        features = scene.subject.features(torch.cat([u[:few], v[:few]]))
-        out[f"{side}|features"] = feature_cosine(features[:few], features[few:])
+    if slowly:
+        known = scene.slow_clean
+        out["i|fsim"] = fsim(repaired[:few], known.crops[:few])
+        out["o|fsim"] = fsim(output[:few], known.draft[:few])
+        features = scene.subject.features(torch.cat([repaired[:few], output[:few]]))
+        out["i|features"] = feature_cosine(features[:few], known.features[:few])
+        out["o|features"] = feature_cosine(features[few:], known.draft_features[:few])
     target = scene.subject.target(clean.crops)
     if target is not None:
         out["pulled in"] = reached_target(clean.draft, output, target).to(output)

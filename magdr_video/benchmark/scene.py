@@ -52,11 +52,21 @@ class Seen:
         """The generator's features of the crops."""
         return self.subject.features(self.crops)
 
+    @cached_property
+    def draft_features(self) -> Tensor:
+        """The generator's features of the draft."""
+        return self.subject.features(self.draft)
+
     def first(self, count: int) -> Seen:
-        """The first crops; itself when there are no more."""
+        """The first crops, with what is known of them; itself when there are no more."""
         if count >= len(self.crops):
             return self
-        return Seen(self.subject, self.crops[:count], self.condition[:count])
+        out = Seen(self.subject, self.crops[:count], self.condition[:count])
+        out.__dict__["draft"] = self.draft[:count]
+        for name in ("features", "draft_features"):
+            if name in self.__dict__:
+                out.__dict__[name] = self.__dict__[name][:count]
+        return out
 
 
 class Scene:
@@ -110,6 +120,11 @@ class Scene:
     def clean(self) -> Seen:
         """The clean held-out faces."""
         return self.seen(self.faces.crops, "clean")
+
+    @cached_property
+    def slow_clean(self) -> Seen:
+        """The clean faces that slow columns are measured on."""
+        return self.clean.first(self.plan.count("slow_faces"))
 
     def attacked(self, name: str) -> Seen:
         """The held-out faces under an attack."""

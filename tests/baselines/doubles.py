@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from magdr_video.baselines.protocol import Material, Samples, translated
+from magdr_video.baselines.protocol import Material, Samples, State, translated
 from magdr_video.models.record import ModelRecord
 from magdr_video.models.stargan import StarGAN
 from magdr_video.translation import Translator
@@ -58,3 +58,8 @@ def toy_material(
     clean = toy_samples(translator, crops)
     attacked = toy_samples(translator, signs(crops, epsilon=epsilon))
     return Material(clean, attacked, faces=pictures(count, 2 * size, seed=6))
+
+
+def as_filed(state: State) -> State:
+    """A state as a file gives it back: copies, in the order of their names."""
+    return {name: state[name].clone() for name in sorted(state)}

@@ -9,7 +9,13 @@ from magdr_video.baselines.adversarial import (
     away_from_grey,
 )
 from magdr_video.baselines.simple import BlurOnly
-from tests.baselines.doubles import toy_condition, toy_material, toy_samples, toy_translator
+from tests.baselines.doubles import (
+    as_filed,
+    toy_condition,
+    toy_material,
+    toy_samples,
+    toy_translator,
+)
 from tests.toys import decibels, pictures
 
 SMALL = AdversarialRecipe(steps=30, batch=4, rate=2e-3, fresh_every=5, attack_steps=2)
@@ -48,7 +54,7 @@ def test_a_restored_copy_is_the_trained_one() -> None:
     translator = toy_translator()
     baseline, again = (AdversarialTraining(translator, recipe=SMALL) for _ in range(2))
     baseline.fit(toy_material(translator))
-    again.restore({key: value.clone() for key, value in baseline.state().items()})
+    again.restore(as_filed(baseline.state()))
     crops, condition = pictures(2, 32), toy_condition(2)
     wanted = baseline.translate(translator.translate, crops, condition)
     torch.testing.assert_close(again.translate(translator.translate, crops, condition), wanted)

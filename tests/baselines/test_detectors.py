@@ -23,7 +23,14 @@ from magdr_video.baselines.protocol import DetectorBaseline
 from magdr_video.baselines.registry import DETECTORS
 from magdr_video.baselines.safetynet import SafetyNet, quantise
 from magdr_video.translation import Translator
-from tests.baselines.doubles import signs, toy_condition, toy_material, toy_samples, toy_translator
+from tests.baselines.doubles import (
+    as_filed,
+    signs,
+    toy_condition,
+    toy_material,
+    toy_samples,
+    toy_translator,
+)
 from tests.toys import pictures
 
 SMALL: dict[str, Callable[[Translator], DetectorBaseline]] = {
@@ -71,7 +78,7 @@ def test_a_fitted_detector_scores_attacked_faces_higher(name: str) -> None:
 def test_a_restored_detector_scores_as_the_fitted_one(name: str) -> None:
     translator = toy_translator()
     detector, again = fitted(name), SMALL[name](translator)
-    again.restore({key: value.clone() for key, value in detector.state().items()})
+    again.restore(as_filed(detector.state()))
     seen = toy_samples(translator, pictures(3, 32, seed=4))
     wanted = detector.score(seen.crops, seen.condition, seen.draft)
     torch.testing.assert_close(again.score(seen.crops, seen.condition, seen.draft), wanted)

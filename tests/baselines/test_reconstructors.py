@@ -28,7 +28,12 @@ from magdr_video.baselines.ycbcr_wavelet import wavelet_ycbcr
 from magdr_video.models.super_resolution import untrained
 from magdr_video.transforms import jpeg
 from magdr_video.translation import Translator
-from tests.baselines.doubles import toy_condition, toy_material, toy_translator
+from tests.baselines.doubles import (
+    as_filed,
+    toy_condition,
+    toy_material,
+    toy_translator,
+)
 from tests.toys import decibels, pictures
 
 TINY = EnlargingRecipe(width=4, blocks=1, steps=4, batch=2, patch=16)
@@ -61,7 +66,7 @@ def test_a_restored_reconstructor_is_the_trained_one(name: str) -> None:
     translator = toy_translator()
     baseline, again = SMALL[name](translator), SMALL[name](translator)
     baseline.fit(toy_material(translator))
-    again.restore({key: value.clone() for key, value in baseline.state().items()})
+    again.restore(as_filed(baseline.state()))
     crops, condition = pictures(2, 32), toy_condition(2)
     wanted = baseline.translate(translator.translate, crops, condition)
     torch.testing.assert_close(again.translate(translator.translate, crops, condition), wanted)
