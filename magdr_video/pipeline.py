@@ -41,12 +41,12 @@ class Stages:
     align: Callable[[FrameBatch, Faces], FaceCrops]
     parse: Callable[[FrameBatch, FaceCrops], Masks]
     condition: Callable[[FrameBatch, FaceCrops], Tensor]
-    inspect: Callable[[FrameBatch, FaceCrops, Masks, Tensor], Verdict]
+    inspect: Callable[[FrameBatch, FaceCrops, Masks, Tensor, Neighbours], Verdict]
     reconstruct: Callable[[FrameBatch, FaceCrops, Masks, Tensor, Verdict, Neighbours], Tensor]
     translate: Callable[[Tensor, Tensor, Verdict], Tensor]
     paste: Callable[[FrameBatch, FaceCrops, Tensor, Masks], FrameBatch]
     reach: int = 0
-    """Frames before and after a face that `reconstruct` looks at."""
+    """Frames before and after a face that `inspect` and `reconstruct` look at."""
 
 
 class Clock:
@@ -193,7 +193,7 @@ def _translate_batch(
         with clock.running("condition"):
             condition = stages.condition(batch, crops)
         with clock.running("inspect"):
-            verdict = stages.inspect(batch, crops, masks, condition)
+            verdict = stages.inspect(batch, crops, masks, condition, around)
         with clock.running("reconstruct"):
             restored = stages.reconstruct(batch, crops, masks, condition, verdict, around)
         with clock.running("translate"):

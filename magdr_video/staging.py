@@ -119,7 +119,7 @@ def stage_clip(
             generate, restored, conditions, verdict
         ),
         paste=_paste,
-        reach=reconstruct.reach if isinstance(reconstruct, Restorer) else 0,
+        reach=max(getattr(inspect, "reach", 0), getattr(reconstruct, "reach", 0)),
     )
     return Staged(stages, finder, tracker, _memory(stages, tracker, report))
 
@@ -247,7 +247,7 @@ def _defence(
 
 
 def _judge_nothing(
-    batch: FrameBatch, crops: FaceCrops, masks: Masks, conditions: Tensor
+    batch: FrameBatch, crops: FaceCrops, masks: Masks, conditions: Tensor, around: Neighbours
 ) -> Verdict:
     return unjudged(crops, masks)
 

@@ -60,7 +60,7 @@ def stages(**others: Any) -> Stages:
         "align": align,
         "parse": lambda batch, crops: halves(len(crops), SIZE),
         "condition": lambda batch, crops: torch.zeros(len(crops), 1),
-        "inspect": lambda batch, crops, masks, condition: unjudged(crops, masks),
+        "inspect": lambda batch, crops, masks, condition, around: unjudged(crops, masks),
         "reconstruct": reconstruct,
         "translate": lambda crops, condition, verdict: crops + 0.5,
         "paste": paste,

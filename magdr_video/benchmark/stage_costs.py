@@ -94,8 +94,8 @@ def stage_costs(
     verdicts = timed(
         "inspect",
         lambda: [
-            stages.inspect(batch, crops, mask, condition)
-            for (batch, crops, _), mask, condition in zip(full, masks, conditions, strict=True)
+            stages.inspect(batch, crops, mask, condition, around)
+            for (batch, crops, around), mask, condition in zip(full, masks, conditions, strict=True)
         ],
     )
     restored = timed(

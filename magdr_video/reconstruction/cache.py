@@ -1,31 +1,33 @@
 """What may be reused between the frames of a track, and until when.
 
-A track's first face is inspected, then one every `period` frames counted from the track's first
-frame, so that results do not depend on the batch size; more often in its first second and while a
-verdict is in doubt, at once where the picture's noise or the crop's scale jumps. In between, the
-verdict and the recipes hold. A track ends at a shot cut (the tracker sees to that), and its entry
-with it.
+Verdicts are made in rounds: up to five inspections, spread over the twelve frames that follow,
+which have not gone out yet. So a verdict holds from the round's first face on, and it rests on
+faces that differ. A track begins with three inspections, and ends up with five where they do not
+agree; later rounds are one inspection long while it says what is known already. The next round
+comes after `period` frames, then after twice and after four times as many; sooner after a round
+that was not of one mind, and where the picture's noise or the crop's scale jumps. In between, the
+verdict and the recipes hold. Nothing depends on the batch size. A track ends at a shot cut (the
+tracker sees to that), and its entry with it.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-ON_WINDOW, ON_FLAGS = 5, 3
-"""A track is perturbed after 3 flagged inspections of 5 (METHOD 10); the first flagged one is
-followed by inspections of the next frames, so that this takes no more than 5 frames."""
+FIRST, REST = (0, 6, 12), (3, 9)
+"""Frames of a round after its first that are inspected: those that begin it, and those that decide
+it. The majority of five must be flagged for a track to be perturbed (METHOD 10: three of five)."""
 
-EARLY = (5, 10, 20)
-"""Frames after a track's first on which it is inspected as well while it looks clean: a single
-miss at its start would otherwise leave a whole period undefended."""
+ROUND_REACH = 12
+"""Frames after its first that a round looks at."""
 
-OFF_FRAMES = 12
-"""A perturbed track is clean after clean inspections over this many frames (METHOD 10)."""
+GROWTH = 4
+"""How many times `period` inspections of a track that does not change may come to be apart."""
 
-OFF_STEP = 6
-"""Frames between inspections while a perturbed track looks clean."""
+DOUBT_STEP = 18
+"""Frames to the next round after one that was not of one mind."""
 
 NOISE_JUMP = 1.6
 """Factor by which the estimated noise may change before the verdict is no longer trusted."""
@@ -75,6 +77,58 @@ def _ratio(a: float, b: float) -> float:
 NO_SIGNS = Signs(noise=LEAST_NOISE, scale=1.0)
 
 
+class Round:
+    """The inspections that one verdict on a track rests on.
+
+    Args:
+        frame: of the face that is due.
+        frames: of the track's faces that can be inspected; the due one is among them.
+        known: the track's verdict so far; None where there is none.
+    """
+
+    def __init__(self, frame: int, frames: Collection[int], known: bool | None) -> None:
+        self._known = known
+        self._first = _spread(frame, frames, FIRST, ())
+        self._rest = _spread(frame, frames, REST, self._first)
+        self.flags: dict[int, bool] = {}
+        """By frame, what the inspections said."""
+
+    def wanted(self) -> list[int]:
+        """Frames to be inspected next; none where the verdict stands."""
+        if self._known is None:
+            wanted = self._first
+        else:
+            wanted = self._first[:1]
+            if self.flags and self.flags[wanted[0]] != self._known:
+                wanted = self._first + (self._rest if self._known else ())
+        first = [self.flags[frame] for frame in self._first if frame in self.flags]
+        if not self._known and len(first) == len(self._first) and len(set(first)) > 1:
+            wanted = self._first + self._rest
+        return [frame for frame in wanted if frame not in self.flags]
+
+    @property
+    def perturbed(self) -> bool:
+        """The verdict; a perturbed track loses it only where a whole round finds nothing."""
+        said = list(self.flags.values())
+        return any(said) if self._known else 2 * sum(said) > len(said)
+
+    @property
+    def is_unanimous(self) -> bool:
+        """False where the inspections contradict each other."""
+        return len(set(self.flags.values())) == 1
+
+
+def _spread(
+    frame: int, frames: Collection[int], steps: Collection[int], taken: Collection[int]
+) -> tuple[int, ...]:
+    """For each step the last face up to it that is not taken; the first step is the face itself."""
+    out: list[int] = []
+    for step in steps:
+        near = [f for f in frames if frame <= f <= frame + step and f not in {*taken, *out}]
+        out += [max(near)] if near else []
+    return tuple(out)
+
+
 @dataclass
 class TrackEntry:
     """The verdict on one track."""
@@ -83,22 +137,17 @@ class TrackEntry:
     last_frame: int
     perturbed: bool = False
     """The track's verdict."""
-    flagged: bool = False
-    """The last inspection's own verdict."""
-    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=ON_WINDOW))
-    """Inspections since the first flagged one; empty while nothing is in doubt."""
-    clean_since: int = -1
-    """Frame of the first of the clean inspections in a row of a perturbed track; -1 for none."""
+    is_judged: bool = False
+    """False before its first round."""
+    agreed: int = 0
+    """Rounds in a row that said what was known."""
+    next_frame: int = 0
+    """When the next round is due."""
     score: float = float("nan")
     inspected_at: int = -1
     signs: Signs = NO_SIGNS
-    """At the last inspection."""
+    """At the last round's first face."""
     uses: int = 0
-
-    @property
-    def in_doubt(self) -> bool:
-        """A clean track was flagged and the next frames will tell."""
-        return bool(self.recent) and not self.perturbed
 
 
 @dataclass
@@ -106,7 +155,7 @@ class TrackCache:
     """Entries by track number.
 
     Args:
-        period: frames between inspections.
+        period: frames between a track's first rounds.
         keep: frames after which the entry of an unseen track is dropped.
         holds: False inspects every face and lets no verdict reach beyond its own frame.
     """
@@ -117,6 +166,11 @@ class TrackCache:
     hits: int = 0
     entries: dict[int, TrackEntry] = field(default_factory=dict)
 
+    @property
+    def reach(self) -> int:
+        """Frames after a face that must be known for its verdict."""
+        return ROUND_REACH if self.holds else 0
+
     def entry(self, track: int, frame: int) -> TrackEntry:
         """The track's entry, made at its first face."""
         held = self.entries.get(track)
@@ -125,44 +179,39 @@ class TrackCache:
         held.last_frame = max(held.last_frame, frame)
         return held
 
-    def is_on_beat(self, track: int, frame: int) -> bool:
-        """True where the face is inspected whatever came before it."""
-        return not self.holds or (frame - self.entry(track, frame).first_frame) % self.period == 0
-
     def due(self, track: int, frame: int, signs: Signs = NO_SIGNS) -> bool:
-        """True where the face must be inspected; otherwise its entry is reused (a hit)."""
-        if self.is_on_beat(track, frame):
-            return True
+        """True where a round begins with this face; otherwise its entry is reused (a hit)."""
         held = self.entry(track, frame)
-        since = frame - held.inspected_at
-        if held.inspected_at < 0 or since >= self.period or held.in_doubt:
+        if not self.holds or not held.is_judged or frame >= held.next_frame:
             return True
-        age = frame - held.first_frame
-        if not held.perturbed and age in EARLY and age < self.period:
-            return True
-        if held.clean_since >= 0 and since >= min(OFF_STEP, self.period):
-            return True
-        return since >= JUMP_STEP and not signs.is_near(held.signs)
+        return frame - held.inspected_at >= JUMP_STEP and not signs.is_near(held.signs)
 
-    def record(
-        self, track: int, frame: int, *, flagged: bool, score: float, signs: Signs = NO_SIGNS
-    ) -> bool:
-        """Store an inspection's outcome with hysteresis; returns the verdict on this face.
+    def open(self, track: int, frame: int, frames: Collection[int]) -> Round:
+        """A round that begins with this face.
 
-        A flagged face is perturbed whatever the track is; so is any face of a perturbed track.
+        Args:
+            frames: of the track's faces that are known, this one and later ones.
         """
-        held = self.entry(track, frame)
-        held.inspected_at, held.score, held.signs, held.flagged = frame, score, signs, flagged
         if not self.holds:
-            held.perturbed = flagged
-        elif held.perturbed:
-            _judge_perturbed(held, frame, flagged)
-        else:
-            _judge_clean(held, flagged)
-        return held.perturbed or flagged
+            return Round(frame, (frame,), None)
+        held = self.entry(track, frame)
+        near = [other for other in frames if frame <= other <= frame + ROUND_REACH]
+        return Round(frame, near, held.perturbed if held.is_judged else None)
+
+    def close(self, track: int, frame: int, judged: Round, score: float, signs: Signs) -> None:
+        """Store the verdict of a round that began with this face."""
+        held = self.entry(track, frame)
+        is_news = not held.is_judged or judged.perturbed != held.perturbed
+        held.agreed = 0 if is_news else held.agreed + 1
+        held.perturbed, held.is_judged = judged.perturbed, True
+        held.inspected_at, held.score, held.signs = frame, score, signs
+        wait = min(self.period * 2**held.agreed, self.period * GROWTH)
+        if not judged.is_unanimous:
+            held.agreed, wait = 0, min(DOUBT_STEP, self.period)
+        held.next_frame = frame + wait
 
     def reuse(self, track: int, frame: int) -> bool:
-        """The verdict on a face that is not inspected; counts a hit."""
+        """The verdict on a face that no round begins with; counts a hit."""
         held = self.entry(track, frame)
         held.uses += 1
         self.hits += 1
@@ -173,24 +222,3 @@ class TrackCache:
         stale = [t for t, held in self.entries.items() if frame - held.last_frame > self.keep]
         for track in stale:
             del self.entries[track]
-
-
-def _judge_perturbed(held: TrackEntry, frame: int, flagged: bool) -> None:
-    if flagged:
-        held.clean_since = -1
-        return
-    if held.clean_since < 0:
-        held.clean_since = frame
-    if frame - held.clean_since >= OFF_FRAMES - 1:
-        held.perturbed, held.clean_since = False, -1
-        held.recent.clear()
-
-
-def _judge_clean(held: TrackEntry, flagged: bool) -> None:
-    if not flagged and not held.recent:
-        return
-    held.recent.append(flagged)
-    if sum(held.recent) >= ON_FLAGS:
-        held.perturbed = True
-    elif len(held.recent) - sum(held.recent) > ON_WINDOW - ON_FLAGS:
-        held.recent.clear()

@@ -87,7 +87,9 @@ class DetectionSettings:
         "whose verdict counts: the fitted score, or the paper's two detectors",
         choices=("combined", "union", "distortion", "consistency"),
     )
-    period: int = _setting(30, "frames between inspections of a track", low=1, high=1000)
+    period: int = _setting(
+        30, "frames between inspections of a track, up to 4x as many later", low=1, high=1000
+    )
     parse_period: int = _setting(6, "frames between parses of a track", low=1, high=1000)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from magdr_video.detection.detector import Inspection, PerturbationDetector
-from magdr_video.pipeline import face_frames
+from magdr_video.pipeline import Neighbours, face_frames
 from magdr_video.reconstruction.cache import Signs, TrackCache
 from magdr_video.reconstruction.recnet import take
 from magdr_video.stages.signs import signs_of
@@ -22,15 +22,43 @@ if TYPE_CHECKING:
     from magdr_video.settings import Settings
 
 
+Key = tuple[int, int]
+"""Track and frame of a face."""
+
+
 @dataclass(frozen=True)
-class _Seen:
-    """One face's row of an inspection."""
+class Seen:
+    """One face's inspection."""
 
-    held: Inspection
-    row: int
+    flagged: bool
+    values: Mapping[str, float]
+    flags: Tensor
+    """(R,) booleans, eq. 5."""
+    draft: Tensor
+    """(3, S, S)."""
+    condition: Tensor
+    """(C,) what the draft was asked for."""
+    about: Mapping[str, Any]
+    """What the report says of it."""
 
-    def value(self, name: str) -> float:
-        return float(getattr(self.held, name)[self.row])
+
+@dataclass(frozen=True)
+class _Face:
+    """One face that can be inspected: of the batch, or of one that follows."""
+
+    crop: Tensor
+    index: int
+    """In the batch; -1 in one that follows."""
+
+
+@dataclass(frozen=True)
+class _Want:
+    """What a walk along a track asks for."""
+
+    track: int
+    index: int
+    """In the batch, of the face that asks."""
+    frames: tuple[int, ...]
 
 
 @dataclass
@@ -38,7 +66,7 @@ class _Judged:
     """Verdicts of a batch as they come in."""
 
     perturbed: dict[int, bool] = field(default_factory=dict)
-    seen: dict[int, _Seen] = field(default_factory=dict)
+    seen: dict[int, Seen] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,115 +76,162 @@ class Inspector:
     detector: PerturbationDetector
     cache: TrackCache
     report: RunReport
+    ahead: dict[Key, Seen] = field(default_factory=dict)
+    """Inspections of faces whose own batch is still to come."""
+
+    @property
+    def reach(self) -> int:
+        """Frames after a face that its verdict looks at."""
+        return self.cache.reach
 
     def __call__(
-        self, batch: FrameBatch, crops: FaceCrops, masks: Masks, condition: Tensor
+        self,
+        batch: FrameBatch,
+        crops: FaceCrops,
+        masks: Masks,
+        condition: Tensor,
+        around: Neighbours,
     ) -> Verdict:
-        """Verdicts of every crop; `draft` holds translations of the inspected ones only."""
+        """Verdicts of every crop; `draft` holds translations of the inspected ones only.
+
+        The faces that follow are judged under the masks and the condition of the face that asks
+        for them; a draft is used where the face's own condition is the same.
+        """
         frames = face_frames(batch, crops)
-        judged = self._judge(frames, crops, masks, condition)
+        judged = self._judge(batch, crops, masks, condition, around)
         self.cache.forget_before(frames[0])
-        verdict = _verdict(judged, crops, masks)
+        self.ahead = {key: seen for key, seen in self.ahead.items() if key[1] > frames[-1]}
+        verdict = _verdict(judged, crops, masks, condition)
         self.report.faces_perturbed += int(verdict.perturbed.sum())
         self.report.cache_hits = self.cache.hits
         return verdict
 
     def _judge(
-        self, frames: Sequence[int], crops: FaceCrops, masks: Masks, condition: Tensor
+        self,
+        batch: FrameBatch,
+        crops: FaceCrops,
+        masks: Masks,
+        condition: Tensor,
+        around: Neighbours,
     ) -> _Judged:
-        """Inspect what is due, in as few batched calls as the tracks' verdicts allow.
-
-        Faces on their track's beat are due whatever is found before them; the others are asked
-        for one a track, when the walk along the track comes to them.
-        """
-        tracks = crops.faces.track.tolist()
+        """Walk along the tracks; what all of them ask for next is inspected in one call."""
+        faces = _faces_by_track(batch, crops, around)
         signs = signs_of(crops)
         out = _Judged()
-        pairs = enumerate(zip(tracks, frames, strict=True))
-        wanted = [index for index, (t, f) in pairs if self.cache.is_on_beat(t, f)]
-        walks = {
-            track: self._walk(
-                [(i, frames[i]) for i, of in enumerate(tracks) if of == track],
-                track,
-                signs,
-                out,
-                masks,
-            )
-            for track in dict.fromkeys(tracks)
-        }
-        while walks:
-            if wanted:
-                seen = self._inspect(wanted, crops, masks, condition)
-                out.seen |= {index: _Seen(seen, row) for row, index in enumerate(wanted)}
-            stops = {track: next(walk, None) for track, walk in walks.items()}
-            walks = {track: walk for track, walk in walks.items() if stops[track] is not None}
-            wanted = [index for index in stops.values() if index is not None]
+        walks = [self._walk(track, held, signs, out, masks) for track, held in faces.items()]
+        asked = [(walk, next(walk, None)) for walk in walks]
+        while going := [(walk, want) for walk, want in asked if want is not None]:
+            wants = [want for _, want in going]
+            self._inspect(wants, faces, masks, condition)
+            asked = [(walk, next(walk, None)) for walk, _ in going]
         return out
 
     def _walk(
         self,
-        faces: Sequence[tuple[int, int]],
         track: int,
+        faces: Mapping[int, _Face],
         signs: Sequence[Signs],
         out: _Judged,
         masks: Masks,
-    ) -> Iterator[int]:
-        """Judge a track's faces in order; yields the index of a face that must be inspected."""
-        for index, frame in faces:
-            if not self.cache.due(track, frame, signs[index]):
+    ) -> Iterator[_Want]:
+        """Judge a track's faces of the batch in order; yields what must be inspected."""
+        own = {frame: face for frame, face in faces.items() if face.index >= 0}
+        for frame, face in own.items():
+            index = face.index
+            if self.cache.due(track, frame, signs[index]):
+                judged = self.cache.open(track, frame, [f for f in faces if f >= frame])
+                fresh: list[int] = []
+                while wanted := judged.wanted():
+                    new = [f for f in wanted if (track, f) not in self.ahead]
+                    if new:
+                        yield _Want(track, index, tuple(new))
+                    fresh += new
+                    judged.flags |= {f: self.ahead[track, f].flagged for f in wanted}
+                score = self.ahead[track, frame].values["s_final"]
+                self.cache.close(track, frame, judged, score, signs[index])
+                self._note(track, sorted(fresh))
+            seen = self.ahead.get((track, frame))
+            if seen is None:
                 out.perturbed[index] = self.cache.reuse(track, frame)
-                continue
-            if index not in out.seen:
-                yield index
-            seen = out.seen[index]
-            out.perturbed[index] = self.cache.record(
-                track,
-                frame,
-                flagged=bool(seen.held.perturbed[seen.row]),
-                score=seen.value("s_final"),
-                signs=signs[index],
-            )
-            self._note(track, frame, seen, masks)
+            else:
+                out.seen[index] = seen
+                out.perturbed[index] = self.cache.entry(track, frame).perturbed or seen.flagged
 
     def _inspect(
-        self, due: list[int], crops: FaceCrops, masks: Masks, condition: Tensor
-    ) -> Inspection:
-        self.report.faces_inspected += len(due)
-        return self.detector.inspect(crops.data[due], take(masks, due), condition[due])
+        self,
+        wants: Sequence[_Want],
+        faces: Mapping[int, Mapping[int, _Face]],
+        masks: Masks,
+        condition: Tensor,
+    ) -> None:
+        """Inspect what is asked for, all in one call."""
+        rows = [(want, frame) for want in wants for frame in want.frames]
+        if not rows:
+            return
+        self.report.faces_inspected += len(rows)
+        asking = [want.index for want, _ in rows]
+        crops = torch.stack([faces[want.track][frame].crop for want, frame in rows])
+        of = take(masks, asking)
+        held = self.detector.inspect(crops, of, condition[asking])
+        for row, (want, frame) in enumerate(rows):
+            key = (want.track, frame)
+            self.ahead[key] = _seen(held, row, key, of, condition[want.index])
 
-    def _note(self, track: int, frame: int, seen: _Seen, masks: Masks) -> None:
-        entry, held, row = self.cache.entry(track, frame), seen.held, seen.row
-        margins = zip(masks.regions, held.margins[row].tolist(), strict=True)
-        about = {
-            "track": track,
-            "frame": frame,
-            "flagged": entry.flagged,
-            "perturbed": entry.perturbed or entry.flagged,
-            "regions": _named(masks, held.flags[row]),
-            "skipped": _named(masks, held.skipped[row]),
-            "margins": {region: value for region, value in margins if math.isfinite(value)},
-        }
-        scores = ("score", "s_dist", "s_cons", "s_mean", "s_final")
-        about |= {name: round(seen.value(name), 4) for name in scores}
-        self.report.verdicts.append(about)
+    def _note(self, track: int, frames: Sequence[int]) -> None:
+        for frame in frames:
+            seen = self.ahead[track, frame]
+            verdict = self.cache.entry(track, frame).perturbed or seen.flagged
+            self.report.verdicts.append({**seen.about, "perturbed": verdict})
+
+
+def _faces_by_track(
+    batch: FrameBatch, crops: FaceCrops, around: Neighbours
+) -> dict[int, dict[int, _Face]]:
+    """The batch's tracks: their faces by frame, those of the batches that follow included."""
+    out: dict[int, dict[int, _Face]] = {}
+    for index, frame in enumerate(face_frames(batch, crops)):
+        face = _Face(crops.data[index], index)
+        out.setdefault(int(crops.faces.track[index]), {})[frame] = face
+    for first, held in around.after:
+        for row, track in enumerate(held.faces.track.tolist()):
+            if track in out:
+                out[track][first + int(held.faces.frame[row])] = _Face(held.data[row], -1)
+    return out
+
+
+def _seen(held: Inspection, row: int, key: Key, masks: Masks, condition: Tensor) -> Seen:
+    names = ("score", "s_dist", "s_cons", "s_mean", "s_final")
+    values = {name: float(getattr(held, name)[row]) for name in names}
+    flagged = bool(held.perturbed[row])
+    margins = zip(masks.regions, held.margins[row].tolist(), strict=True)
+    about = {
+        "track": key[0],
+        "frame": key[1],
+        "flagged": flagged,
+        "perturbed": flagged,
+        "regions": _named(masks, held.flags[row]),
+        "skipped": _named(masks, held.skipped[row]),
+        "margins": {region: value for region, value in margins if math.isfinite(value)},
+        **{name: round(value, 4) for name, value in values.items()},
+    }
+    return Seen(flagged, values, held.flags[row], held.draft[row].clone(), condition, about)
 
 
 def _named(masks: Masks, on: Tensor) -> list[str]:
     return [name for name, chosen in zip(masks.regions, on.tolist(), strict=True) if chosen]
 
 
-def _verdict(judged: _Judged, crops: FaceCrops, masks: Masks) -> Verdict:
+def _verdict(judged: _Judged, crops: FaceCrops, masks: Masks, condition: Tensor) -> Verdict:
     count = len(crops)
     scores = np.full((3, count), np.nan, np.float32)
     flags = np.zeros((count, len(masks.regions)), np.bool_)
     inspected = np.zeros(count, np.bool_)
     draft = torch.zeros_like(crops.data)
     for index, seen in judged.seen.items():
-        names = ("s_dist", "s_cons", "s_final")
-        scores[:, index] = [seen.value(name) for name in names]
-        flags[index] = seen.held.flags[seen.row].cpu().numpy()
-        draft[index] = seen.held.draft[seen.row]
-        inspected[index] = True
+        scores[:, index] = [seen.values[name] for name in ("s_dist", "s_cons", "s_final")]
+        flags[index] = seen.flags.cpu().numpy()
+        if torch.equal(seen.condition, condition[index]):
+            draft[index], inspected[index] = seen.draft, True
     perturbed = np.array([judged.perturbed[index] for index in range(count)], np.bool_)
     return Verdict(perturbed, scores[0], scores[1], scores[2], flags, inspected, draft)
 

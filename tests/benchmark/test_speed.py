@@ -67,7 +67,7 @@ def fake_stages(settings: object, models: object, info: object, report: RunRepor
         align=align,
         parse=lambda batch, crops: Masks(torch.ones(len(crops), 1, 8, 8), ("all",), (True,)),
         condition=lambda batch, crops: torch.zeros(len(crops), 0),
-        inspect=lambda batch, crops, masks, condition: None,  # type: ignore[arg-type,return-value]
+        inspect=lambda batch, crops, masks, condition, around: None,  # type: ignore[arg-type,return-value]
         reconstruct=lambda batch, crops, masks, condition, verdict, around: crops.data,
         translate=translate,
         paste=paste,

@@ -7,13 +7,13 @@ import itertools
 import pytest
 
 from magdr_video.reconstruction.cache import (
-    EARLY,
+    DOUBT_STEP,
+    GROWTH,
     JUMP_STEP,
     LEAST_NOISE,
     NOISE_JUMP,
-    OFF_FRAMES,
-    OFF_STEP,
     SCALE_CHANGE,
+    Round,
     Signs,
     TrackCache,
 )
@@ -29,34 +29,102 @@ def inspected(
     flagged: frozenset[int] = frozenset(),
     signs: dict[int, Signs] | None = None,
 ) -> list[int]:
-    """Frames on which the track is due, each recorded as it comes."""
-    seen = []
+    """Frames on which rounds begin; each round is played as the track comes to it."""
+    begun = []
     for frame in frames:
         now = (signs or {}).get(frame, QUIET)
         if cache.due(track, frame, now):
-            seen.append(frame)
-            cache.record(track, frame, flagged=frame in flagged, score=0.0, signs=now)
+            begun.append(frame)
+            judged = cache.open(track, frame, frames)
+            play(judged, flagged)
+            cache.close(track, frame, judged, 0.0, now)
         else:
             cache.reuse(track, frame)
-    return seen
+    return begun
 
 
-def test_a_track_is_due_at_its_first_face_and_every_period_from_there() -> None:
-    assert inspected(TrackCache(4), range(7, 20)) == [7, 11, 15, 19]
+def play(judged: Round, flagged: frozenset[int]) -> list[int]:
+    """Answer a round; returns the frames that it asked for, in order."""
+    asked: list[int] = []
+    while wanted := judged.wanted():
+        assert not set(wanted) & set(asked)
+        asked += wanted
+        judged.flags |= {frame: frame in flagged for frame in wanted}
+    return asked
+
+
+def a_round(flagged: set[int], known: bool | None, last: int = 40) -> tuple[list[int], bool]:
+    judged = Round(5, range(5, last), known)
+    return play(judged, frozenset(flagged)), judged.perturbed
+
+
+def test_a_track_begins_with_three_inspections_where_they_agree() -> None:
+    assert a_round(set(), None) == ([5, 11, 17], False)
+    assert a_round({5, 11, 17}, None) == ([5, 11, 17], True)
+
+
+@pytest.mark.parametrize(
+    ("flagged", "verdict"),
+    [({17}, False), ({11, 17}, False), ({11, 17, 14}, True), ({5, 8}, False)],
+)
+def test_where_they_do_not_agree_three_of_five_decide(flagged: set[int], verdict: bool) -> None:
+    assert a_round(flagged, None) == ([5, 11, 17, 8, 14], verdict)
+
+
+def test_later_rounds_end_with_the_first_inspection_that_says_what_is_known() -> None:
+    assert a_round({11, 17}, False) == ([5], False)
+    assert a_round({5}, True) == ([5], True)
+
+
+def test_a_flagged_face_of_a_clean_track_brings_the_rest_of_the_round() -> None:
+    assert a_round({5, 11, 17}, False) == ([5, 11, 17], True)
+    assert a_round({5}, False) == ([5, 11, 17, 8, 14], False)
+
+
+def test_a_perturbed_track_is_clean_only_where_a_whole_round_finds_nothing() -> None:
+    assert a_round(set(), True) == ([5, 11, 17, 8, 14], False)
+    for late in (8, 11, 14, 17):
+        assert a_round({late}, True)[1]
+
+
+def test_a_track_that_ends_early_is_judged_by_the_faces_it_has() -> None:
+    assert a_round({5}, None, last=6) == ([5], True)
+    assert a_round({5, 7}, None, last=9) == ([5, 8, 7, 6], False)
+    assert a_round({5, 6, 7}, None, last=9)[1]
+
+
+def test_rounds_come_apart_twice_as_far_each_time_up_to_a_limit() -> None:
+    begun = inspected(TrackCache(10), range(7, 200))
+    assert begun == [7, 17, 37, 77, 117, 157, 197]
+    assert 10 * GROWTH == 40
+
+
+def test_a_change_of_the_verdict_brings_the_next_round_after_one_period() -> None:
+    cache = TrackCache(20)
+    begun = inspected(cache, range(0, 180), flagged=frozenset(range(60, 180)))
+    assert begun == [0, 20, 60, 80, 120]
+    assert cache.entries[0].perturbed
+
+
+def test_a_round_that_is_not_of_one_mind_brings_the_next_one_soon() -> None:
+    cache = TrackCache(30)
+    assert inspected(cache, range(0, 40), flagged=frozenset({6})) == [0, DOUBT_STEP]
+    assert not cache.entries[0].perturbed
 
 
 def test_without_holding_every_face_is_due_and_judged_by_itself() -> None:
     cache = TrackCache(4, holds=False)
+    assert cache.reach == 0
     assert inspected(cache, range(3, 8)) == [3, 4, 5, 6, 7]
-    verdicts = [cache.record(0, f, flagged=f % 2 == 0, score=0.0) for f in range(8, 14)]
-    assert verdicts == [True, False] * 3
-    assert not cache.entries[0].perturbed
+    for frame in range(8, 14):
+        inspected(cache, range(frame, frame + 1), flagged=frozenset(range(8, 14, 2)))
+        assert cache.entries[0].perturbed is (frame % 2 == 0)
 
 
-def test_a_beat_that_fell_into_a_gap_is_made_up_for_at_the_next_face() -> None:
+def test_a_round_that_fell_into_a_gap_is_made_up_for_at_the_next_face() -> None:
     cache = TrackCache(4)
     assert inspected(cache, range(0, 2)) == [0]
-    assert inspected(cache, range(6, 12)) == [6, 8]
+    assert inspected(cache, range(6, 12)) == [6]
 
 
 def test_tracks_keep_their_own_beat() -> None:
@@ -68,103 +136,41 @@ def test_tracks_keep_their_own_beat() -> None:
 def test_faces_that_reuse_are_counted() -> None:
     cache = TrackCache(4)
     inspected(cache, range(0, 10))
-    assert cache.hits == 10 - 3
-    assert cache.entries[0].uses == 7
+    assert cache.hits == 10 - 2
+    assert cache.entries[0].uses == 8
 
 
-def test_a_flagged_face_brings_inspections_of_the_next_frames_until_three_of_five_agree() -> None:
-    cache = TrackCache(20)
-    seen = inspected(cache, range(0, 30), flagged=frozenset({20, 22, 23}))
-    assert seen == [0, 5, 10, 20, 21, 22, 23]
-    assert cache.entries[0].perturbed
-
-
-def test_a_miss_at_a_tracks_start_is_made_up_for_within_its_first_frames() -> None:
-    cache = TrackCache(30)
-    inspected(cache, range(0, 12), flagged=frozenset(range(1, 12)))
-    assert cache.entries[0].perturbed
-
-
-def test_a_perturbed_track_is_not_inspected_early() -> None:
-    seen = inspected(TrackCache(30), range(0, 40), flagged=frozenset(range(40)))
-    assert seen == [0, 1, 2, 30]
-
-
-def test_three_clean_faces_of_five_end_the_doubt() -> None:
-    cache = TrackCache(20)
-    seen = inspected(cache, range(0, 30), flagged=frozenset({0, 2}))
-    assert seen == [0, 1, 2, 3, 4, 5, 10, 20]
-    assert not cache.entries[0].perturbed
-
-
-def test_a_flagged_face_of_a_clean_track_is_perturbed_and_its_clean_neighbours_are_not() -> None:
-    cache = TrackCache(20)
-    assert cache.record(0, 0, flagged=True, score=9.0)
-    assert not cache.record(0, 1, flagged=False, score=0.0)
-    assert not cache.record(0, 2, flagged=False, score=0.0)
-    assert not cache.record(0, 3, flagged=False, score=0.0)
-    assert not cache.reuse(0, 4)
-
-
-@pytest.mark.parametrize("period", [1, 4, 12, 25])
-def test_a_perturbed_track_is_clean_after_twelve_clean_frames_whatever_the_period(
-    period: int,
-) -> None:
-    cache = TrackCache(period)
-    inspected(cache, range(0, 3), flagged=frozenset({0, 1, 2}))
-    assert cache.entries[0].perturbed
-    verdicts = []
-    for frame in range(3, 60):
-        if cache.due(0, frame, QUIET):
-            verdicts.append(cache.record(0, frame, flagged=False, score=0.0, signs=QUIET))
-        else:
-            verdicts.append(cache.reuse(0, frame))
-    first = 3 if period == 1 else period
-    last = 3 + verdicts.index(False)
-    assert first + OFF_FRAMES - 1 <= last < first + OFF_FRAMES + OFF_STEP
-    assert not any(verdicts[last - 3 :])
-
-
-def test_one_flagged_face_among_the_clean_ones_keeps_the_track_perturbed() -> None:
-    cache = TrackCache(1)
-    inspected(cache, range(0, 3), flagged=frozenset({0, 1, 2}))
-    inspected(cache, range(3, 25), flagged=frozenset({13}))
-    assert cache.entries[0].perturbed
-    inspected(cache, range(25, 26))
-    assert not cache.entries[0].perturbed
-
-
-def test_a_jump_of_the_noise_or_of_the_scale_asks_for_an_inspection_before_the_beat() -> None:
+def test_a_jump_of_the_noise_or_of_the_scale_asks_for_a_round_before_its_time() -> None:
     loud = Signs(QUIET.noise * NOISE_JUMP * 1.01, 1.0)
     near = Signs(QUIET.noise, SCALE_CHANGE * 1.01)
     for jumped in (loud, near):
         signs = {frame: jumped for frame in range(32, 60)}
-        seen = inspected(TrackCache(25), range(0, 60), signs=signs)
-        assert seen == [0, *EARLY, 25, 32, 50]
+        assert inspected(TrackCache(25), range(0, 60), signs=signs) == [0, 25, 32]
 
 
 def test_small_changes_and_changes_below_one_level_ask_for_nothing() -> None:
     signs = {frame: Signs(QUIET.noise * 1.5, SCALE_CHANGE * 0.99) for frame in range(5, 20)}
-    assert inspected(TrackCache(20), range(0, 20), signs=signs) == [0, 5, 10]
+    assert inspected(TrackCache(20), range(0, 20), signs=signs) == [0]
     assert Signs(1e-5, 1.0).is_near(Signs(LEAST_NOISE, 1.0))
 
 
 def test_jumps_ask_no_more_often_than_every_few_frames() -> None:
     signs = {frame: Signs(0.01 if frame % 2 else 0.1, 1.0) for frame in range(21, 70)}
-    seen = inspected(TrackCache(100), range(0, 70), signs=signs)[len(EARLY) :]
+    seen = inspected(TrackCache(100), range(0, 70), signs=signs)
     assert len(seen) > 3
     assert min(b - a for a, b in itertools.pairwise(seen)) >= JUMP_STEP
 
 
-def test_what_is_stored_does_not_depend_on_how_frames_are_grouped() -> None:
-    def run(size: int) -> tuple[list[int], int, dict[int, object]]:
-        cache, seen = TrackCache(3), []
-        for start in range(0, 24, size):
-            seen += inspected(cache, range(start, start + size), flagged=frozenset({6, 7}))
-            cache.forget_before(start)
-        return seen, cache.hits, dict(cache.entries)
-
-    assert run(4) == run(12) == run(24)
+def test_of_250_clean_or_perturbed_frames_few_are_inspected() -> None:
+    for flagged in (frozenset[int](), frozenset(range(250))):
+        asked = []
+        cache = TrackCache(30)
+        for frame in range(250):
+            if cache.due(0, frame, QUIET):
+                judged = cache.open(0, frame, range(frame, 250))
+                asked += play(judged, flagged)
+                cache.close(0, frame, judged, 0.0, QUIET)
+        assert asked == [0, 6, 12, 30, 90, 210]
 
 
 def test_a_track_long_unseen_is_forgotten_and_begins_anew() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from magdr_video.detection.detector import Inspection, PerturbationDetector
-from magdr_video.pipeline import Stages, run
+from magdr_video.pipeline import Neighbours, Stages, run
 from magdr_video.reconstruction.cache import TrackCache
 from magdr_video.reconstruction.fitted import Fit, RecNetTable
 from magdr_video.reconstruction.memory import ChoiceMemory
@@ -135,8 +135,10 @@ class Scene:
         self.restored |= dict(zip(self._keys(batch, crops), out, strict=True))
         return out
 
-    def _inspect(self, batch: FrameBatch, crops: FaceCrops, masks: Masks, c: Tensor) -> Verdict:
-        verdict = self.inspector(batch, crops, masks, c)
+    def _inspect(
+        self, batch: FrameBatch, crops: FaceCrops, masks: Masks, c: Tensor, around: Neighbours
+    ) -> Verdict:
+        verdict = self.inspector(batch, crops, masks, c, around)
         held = map(bool, verdict.perturbed)
         self.verdicts |= dict(zip(self._keys(batch, crops), held, strict=True))
         return verdict
@@ -157,7 +159,7 @@ class Scene:
                 self.generator, crops, condition, verdict
             ),
             paste=self._paste,
-            reach=self.restorer.reach,
+            reach=max(self.restorer.reach, self.inspector.reach),
         )
         list(run(make_clip(FRAMES, size=self.batch), stages, self.report, strict=True))
         return self
@@ -228,21 +230,51 @@ def test_the_noisy_track_is_repaired_and_the_clean_one_untouched(scene: Scene) -
         assert torch.equal(scene.restored[CLEAN, frame], crop_of(CLEAN, frame))
 
 
-def test_a_perturbation_is_noticed_on_the_next_beat_and_held_beyond_its_end(scene: Scene) -> None:
+def test_a_perturbation_that_comes_and_goes_is_repaired_as_long_as_it_lasts(scene: Scene) -> None:
     held = [scene.verdicts[LATE, frame] for frame in range(FRAMES)]
-    # Clean again from frame 20 on; twelve clean frames end on the beat of frame 32.
-    assert [frame for frame in range(FRAMES) if held[frame]] == list(range(12, FRAMES))
+    # The noise jumps on frame 10, and falls on frame 20: both bring a round of inspections.
+    assert [frame for frame in range(FRAMES) if held[frame]] == list(range(10, 20))
 
 
-def test_a_track_is_inspected_on_its_own_beat_and_more_often_in_doubt(scene: Scene) -> None:
+def test_the_verdict_on_a_tracks_start_holds_from_its_first_face(scene: Scene) -> None:
+    assert all(scene.verdicts[NOISY, frame] for frame in range(2, FRAMES))
+
+
+def test_a_track_that_does_not_change_is_inspected_less_and_less(scene: Scene) -> None:
     seen = {track: [] for track in (NOISY, CLEAN, LATE)}
     for entry in scene.report.verdicts:
         seen[entry["track"]].append(entry["frame"])
-    assert seen[NOISY] == [2, 3, 4, *range(6, FRAMES, 4)]
-    assert seen[CLEAN] == list(range(0, FRAMES, 4))
-    assert set(seen[LATE]) >= {*range(0, FRAMES, 4), 13, 14}
+    assert sorted(seen[CLEAN]) == [0, 4, 6, 12, 28]
+    assert sorted(seen[NOISY]) == [2, 6, 8, 14, 30]
     assert scene.report.faces_inspected == sum(map(len, seen.values()))
     assert scene.report.cache_hits == scene.report.faces - scene.report.faces_inspected
+
+
+def test_faces_that_follow_are_inspected_in_one_call_with_the_first() -> None:
+    scene, calls = Scene(16), []
+    inspect = scene.inspector.detector.inspect
+    scene.inspector.detector.inspect = lambda crops, *rest: (  # type: ignore[method-assign]
+        calls.append(len(crops)) or inspect(crops, *rest)  # type: ignore[func-returns-value]
+    )
+    scene.play()
+    assert calls[0] == 3 * 3
+
+
+def test_a_draft_made_under_another_condition_is_not_used() -> None:
+    faces = make_faces([0], np.zeros((1, 2)), 4.0)
+    scene = Scene(1)
+    masks, batches = halves(1, SIZE), make_clip(7, size=1)
+    crops = [
+        FaceCrops(crop_of(CLEAN, frame)[None], upright(1), faces) for frame in range(len(batches))
+    ]
+    after = Neighbours(after=tuple((frame, crops[frame]) for frame in range(1, 7)))
+    for asked, used in ((0.0, True), (1.0, False)):
+        scene.cache.entries.clear()
+        scene.inspector(batches[0], crops[0], masks, torch.zeros(1, 1), after)
+        later = scene.inspector(
+            batches[6], crops[6], masks, torch.full((1, 1), asked), Neighbours()
+        )
+        assert bool(later.inspected[0]) is used
 
 
 def test_a_track_is_repaired_with_one_choice(scene: Scene) -> None:
@@ -251,7 +283,7 @@ def test_a_track_is_repaired_with_one_choice(scene: Scene) -> None:
 
 
 def test_a_clean_inspected_face_is_translated_once_in_all() -> None:
-    scene = Scene(4, period=1)
+    scene = Scene(4, holds=False)
     scene.report.generator_passes = 0
     scene.play()
     # One draft a face; a second pass where it is perturbed, and one for each chain scored.
