@@ -68,7 +68,11 @@ def _sanity_cells(scenes: Sequence[Scene]) -> list[Cell]:
 
 
 def _checked(scenes: Sequence[Scene], say: Say, pace: Pace | None) -> list[dict[str, Any]]:
-    work_off(_sanity_cells(scenes), scenes[0].store, say, pace)
+    """All checks; as part of a longer run (`pace`) none while their attacks are to be made."""
+    cells, store = _sanity_cells(scenes), scenes[0].store
+    if pace is not None and not all(store.has(cell) for cell in cells):
+        return []
+    work_off(cells, store, say, pace)
     return sanity.run_checks(scenes)
 
 
@@ -156,17 +160,25 @@ def run_all(
     """All four, the attacks of the tables one after another; what they share is computed once.
 
     An interruption leaves the documents of what was finished: both tables on the first attack
-    come first, then on the further ones, then the attackers who know the defence.
+    come first, then the checks, then both tables on the further attacks, then the attackers who
+    know the defence.
 
     Args:
         tell: called whenever a document was written.
     """
-    pace = Pace(_weight_of_all(open_scenes(plan), codecs))
-    for count in range(1, len(plan.attacks) + 1):
-        part = dataclasses.replace(plan, attacks=plan.attacks[:count])
+    scenes = open_scenes(plan)
+    pace = Pace(_weight_of_all(scenes, codecs))
+
+    def tables(attacks: int) -> None:
+        part = dataclasses.replace(plan, attacks=plan.attacks[:attacks])
         for kind in ("detection", "reconstruction"):
             RUNS[kind](part, say, codecs, pace)
             tell()
+
+    tables(1)
+    work_off(_sanity_cells(scenes), scenes[0].store, say, pace)
+    for attacks in range(1, len(plan.attacks) + 1):
+        tables(attacks)
     for kind in ("adaptive", "purifiers"):
         RUNS[kind](plan, say, codecs, pace)
         tell()

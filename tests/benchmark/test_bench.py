@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,10 @@ def test_both_tables_come_first_and_each_document_is_told_of(
         return lambda plan, say, codecs, pace: done.append((kind, plan.attacks))
 
     monkeypatch.setattr(bench, "RUNS", {kind: noted(kind) for kind in bench.RUNS})
-    monkeypatch.setattr(bench, "open_scenes", lambda plan: [])
+    scene = SimpleNamespace(store=None)
+    monkeypatch.setattr(bench, "open_scenes", lambda plan: [scene])
+    monkeypatch.setattr(bench, "_sanity_cells", lambda scenes: [])
+    monkeypatch.setattr(bench, "work_off", lambda *_: done.append(("checks", ())))
     monkeypatch.setattr(bench, "_weight_of_all", lambda scenes, codecs: 0.0)
     plan = toy_plan(tmp_path, attacks=("pgd", "cw"))
     bench.run_all(plan, lambda text: None, tell=lambda: told.append(len(done)))
@@ -31,12 +35,15 @@ def test_both_tables_come_first_and_each_document_is_told_of(
     assert done == [
         ("detection", ("pgd",)),
         ("reconstruction", ("pgd",)),
+        ("checks", ()),
+        ("detection", ("pgd",)),
+        ("reconstruction", ("pgd",)),
         ("detection", both),
         ("reconstruction", both),
         ("adaptive", both),
         ("purifiers", both),
     ]
-    assert told == [1, 2, 3, 4, 5, 6]
+    assert told == [1, 2, 4, 5, 6, 7, 8, 9]
 
 
 def test_carlini_wagner_has_a_row_before_clipping(tmp_path: Path) -> None:
