@@ -15,6 +15,7 @@ from magdr_video.errors import RuntimeFailure
 from magdr_video.loading import Models
 from magdr_video.provenance import read_marks
 from magdr_video.settings import load_settings
+from magdr_video.video.container import side_by_side
 from magdr_video.video.reader import ClipReader
 from magdr_video.video.span import Span, parse_span
 from tests.clips import ClipPlan, Sound, make_clip, vfr_times
@@ -53,6 +54,18 @@ def test_the_film_has_three_parts_its_marks_and_leaves_no_other_file(
         assert sum(len(batch) for batch in reader) == 5
         assert "made by magdr-video" in " ".join(read_marks(reader.info.metadata))
     assert {p.name for p in tmp_path.iterdir()} == {"-a 'b'.mp4", "d.mp4", "film.mp4"}
+
+
+def test_no_ffmpeg_of_the_machine_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    make_clip(tmp_path / "a.mp4", ClipPlan(frames=3))
+    comparison.cut_out(tmp_path / "a.mp4", parse_span(None, "2f"), tmp_path / "b.nut")
+    side_by_side([tmp_path / "a.mp4", tmp_path / "b.nut"], ["a", "b"], tmp_path / "film.mp4")
+    with ClipReader(tmp_path / "film.mp4") as reader:
+        assert sum(len(batch) for batch in reader) == 3
 
 
 def test_the_film_of_a_part_shows_that_part_of_the_source(

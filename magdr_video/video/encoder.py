@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import av
 import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from magdr_video.errors import RuntimeFailure, SettingsError, nearest
 from magdr_video.video.clip_info import ClipInfo
@@ -108,8 +110,8 @@ def rehearse(info: ClipInfo, choice: EncoderChoice, muxer: str, default: str) ->
 def encodable(planes: Planes, source: PlanarFormat, pix_fmt: str) -> av.VideoFrame:
     """Planes (h, w) as a frame that the encoder takes.
 
-    Where only chroma gains resolution (an odd size that must be 4:4:4, grey as YUV) samples are
-    repeated, so that the source's can be had back exactly; all else is left to swscale.
+    Where only chroma gains resolution (an odd size that must be 4:4:4, grey as YUV) luma is kept
+    bit by bit and chroma interpolated as players do it; all else is left to swscale.
     """
     wanted = PLANAR.get(pix_fmt)
     if wanted is None or wanted.bits != source.bits or (wanted.grey and not source.grey):
@@ -122,14 +124,24 @@ def encodable(planes: Planes, source: PlanarFormat, pix_fmt: str) -> av.VideoFra
     down = wanted.vertical > source.vertical or wanted.horizontal > source.horizontal
     if down:
         return to_frame(planes, source).reformat(format=pix_fmt)
-    grown = [
-        plane.repeat(-(-shape[0] // plane.shape[0]), 0).repeat(-(-shape[1] // plane.shape[1]), 1)
-        if plane.shape != shape
-        else plane
-        for plane, shape in zip(planes, shapes, strict=True)
-    ]
-    cropped = [plane[:h, :w] for plane, (h, w) in zip(grown, shapes, strict=True)]
-    return to_frame(tuple(cropped), wanted)
+    return to_frame(tuple(map(_finer, planes, shapes)), wanted)
+
+
+def _finer(plane: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """A plane (h, w) with up to twice the rows and columns, linearly interpolated.
+
+    Convention: columns of chroma lie on every other column of luma, rows between two rows of luma,
+    as MPEG-2 and H.264 have it where nothing else is said.
+    """
+    wide = plane.astype(np.int32)
+    if shape[0] != plane.shape[0]:
+        above, below = np.vstack([wide[:1], wide[:-1]]), np.vstack([wide[1:], wide[-1:]])
+        both = np.stack([(3 * wide + above + 2) // 4, (3 * wide + below + 2) // 4], axis=1)
+        wide = both.reshape(-1, plane.shape[1])
+    if shape[1] != plane.shape[1]:
+        right = np.hstack([wide[:, 1:], wide[:, -1:]])
+        wide = np.stack([wide, (wide + right + 1) // 2], axis=2).reshape(len(wide), -1)
+    return wide[: shape[0], : shape[1]].astype(plane.dtype)
 
 
 def fitting_format(name: str, info: ClipInfo) -> str:
