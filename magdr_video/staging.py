@@ -30,7 +30,7 @@ from magdr_video.reconstruction.cache import TrackCache
 from magdr_video.reconstruction.memory import ChoiceMemory
 from magdr_video.settings import Settings
 from magdr_video.stages.chooser import Chooser
-from magdr_video.stages.generator import CountedGenerator, Generate
+from magdr_video.stages.generator import CountedGenerator, Generate, chunk_for
 from magdr_video.stages.inspector import Inspector, detection_period, parse_period, unjudged
 from magdr_video.stages.masks import MaskCarrier
 from magdr_video.stages.restorer import Restorer
@@ -106,7 +106,8 @@ def stage_clip(
     """
     finder = face_finder(settings, models)
     tracker = face_tracker(settings, info, finder, models.device)
-    generate = CountedGenerator(models.translator.translate, report)
+    chunk = chunk_for(models.device)
+    generate = CountedGenerator(models.translator.translate, report, chunk=chunk)
     inspect, reconstruct = _defence(settings, models, generate, report)
     stages = Stages(
         find_faces=tracker.track,

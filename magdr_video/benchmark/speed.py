@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from magdr_video.benchmark.document import machine, source_commit
+from magdr_video.benchmark.landmarks import landmark_errors
 from magdr_video.benchmark.stage_costs import (
     copied_bytes,
     encode,
@@ -18,7 +19,7 @@ from magdr_video.benchmark.stage_costs import (
     frame_bytes,
     stage_costs,
 )
-from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, peak_memory
+from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, forget_peak, peak_memory
 from magdr_video.device import describe
 from magdr_video.loading import Models
 from magdr_video.pipeline import run
@@ -37,6 +38,21 @@ WARM_UP = 1
 """Frames, rounded up to a batch, that run before anything is measured."""
 
 
+WARM_FRAMES = 64
+"""Frames after which the caches count as warm: a track's first verdict and choice are behind."""
+
+
+@dataclass
+class Mark:
+    """How far a run was at one frame."""
+
+    frames: int = 0
+    wall: float = 0.0
+    core: float = 0.0
+    faces: int = 0
+    passes: int = 0
+
+
 @dataclass
 class PipelineRun:
     """One pass over a clip from file to file."""
@@ -50,6 +66,12 @@ class PipelineRun:
     """Bytes of planes written anew on the way: out of the decoder, pasted, into the encoder."""
     raw: int = 0
     """Bytes of the frames themselves, once."""
+    refined: int = 0
+    """Faces that went through MTCNN's last net alone."""
+    peak: float = 0.0
+    """MiB of memory at most."""
+    marks: list[Mark] = field(default_factory=list)
+    """After each batch."""
 
     @property
     def frames(self) -> int:
@@ -60,6 +82,26 @@ class PipelineRun:
     def rate(self) -> float:
         """Frames a second."""
         return self.frames / self.spent.wall if self.spent.wall else 0.0
+
+    def mark(self) -> None:
+        """Note how far the run is."""
+        wall, core = time.perf_counter(), time.process_time()
+        held = self.report
+        self.marks.append(Mark(held.frames_out, wall, core, held.faces, held.generator_passes))
+
+    def warm(self) -> Mark | None:
+        """What was added after the caches were warm; None where the clip is too short."""
+        begun = [mark for mark in self.marks if mark.frames >= WARM_FRAMES]
+        if len(begun) < 2:
+            return None
+        a, b = begun[0], begun[-1]
+        return Mark(
+            b.frames - a.frames,
+            b.wall - a.wall,
+            b.core - a.core,
+            b.faces - a.faces,
+            b.passes - a.passes,
+        )
 
 
 def undefended(settings: Settings, models: Models) -> tuple[Settings, Models]:
@@ -91,6 +133,7 @@ def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: i
     """The pipeline as `defend` runs it."""
     out = PipelineRun()
     began = time.perf_counter()
+    forget_peak()
     with out.spent.running(models.device.type), ClipReader(clip, batch=settings.run.batch) as held:
         staged = stage_clip(settings, models, held.info, out.report)
         source: list[FrameBatch] = []
@@ -109,9 +152,11 @@ def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: i
                 out.report.frames_out += len(batch)
                 out.memory.note(out.report.frames_out)
                 yield batch
+                out.mark()
 
         encode(clip, folder / "whole.mkv", results(), settings)
     staged.count_into(out.report)
+    out.refined, out.peak = staged.finder.refined, peak_memory()
     return out
 
 
@@ -141,6 +186,8 @@ def measure_clip(
         defended = whole(clip, folder, settings, models, limit)
         say(f"{clip.name}: each stage alone")
         stages, _ = stage_costs(clip, folder, settings, models, limit)
+        say(f"{clip.name}: landmarks against those of every frame")
+        found = landmark_errors(clip, settings, models, limit).values()
     return {
         "clip": clip.name,
         "sha256": sha256_of(clip),
@@ -148,7 +195,8 @@ def measure_clip(
         "faces": defended.report.faces,
         "faces_perturbed": defended.report.faces_perturbed,
         "ratios": ratios(bare, plain, defended, stages),
-        "passes": passes(defended.report),
+        "passes": passes(defended),
+        "landmarks": found,
         "stages": {name: _stage(spent, defended.frames) for name, spent in stages.items()},
         "runs": {
             "transcode": _run(bare),
@@ -159,7 +207,7 @@ def measure_clip(
             "frames": defended.memory.frames,
             "mib": [round(value, 1) for value in defended.memory.mib],
             "slope_mib_per_1000_frames": defended.memory.slope,
-            "peak_mib": round(peak_memory(), 1),
+            "peak_mib": round(defended.peak, 1),
         },
     }
 
@@ -170,9 +218,19 @@ def ratios(
     """What hardly depends on the machine."""
     slowest = max(spent.wall for spent in stages.values())
     alone = sum(spent.core for spent in stages.values())
-    return {
+    out = {
         "defended / undefended": defended.rate / plain.rate,
-        "core-seconds, defended / undefended": defended.spent.core / plain.spent.core,
+        "core-seconds, undefended / defended": plain.spent.core / defended.spent.core,
+    }
+    begun, ours = plain.warm(), defended.warm()
+    if begun and ours:
+        out |= {
+            f"defended / undefended, after frame {WARM_FRAMES}": begun.wall / ours.wall,
+            f"core-seconds, undefended / defended, after frame {WARM_FRAMES}": (
+                begun.core / ours.core
+            ),
+        }
+    return out | {
         "undefended / transcode": plain.rate / bare.rate,
         "defended / slowest stage alone": slowest / defended.spent.wall,
         "core-seconds, defended / sum of stages alone": defended.spent.core / alone,
@@ -180,13 +238,19 @@ def ratios(
     }
 
 
-def passes(report: RunReport) -> dict[str, float]:
+def passes(held: PipelineRun) -> dict[str, float]:
     """Costly calls of the defended run."""
+    report = held.report
     faces, frames = max(1, report.faces), max(1, report.frames_out)
-    return {
-        "generator passes a face-frame": report.generator_passes / faces,
+    out = {"generator passes a face-frame": report.generator_passes / faces}
+    warm = held.warm()
+    if warm and warm.faces:
+        name = f"generator passes a face-frame, after frame {WARM_FRAMES}"
+        out[name] = warm.passes / warm.faces
+    return out | {
         "parser passes a face-frame": report.parser_passes / faces,
         "MTCNN passes a frame": report.detector_passes / frames,
+        "looks of MTCNN's last net a face-frame": held.refined / faces,
         "searches a face-frame": report.searches / faces,
         "inspections a face-frame": report.faces_inspected / faces,
     }

@@ -225,6 +225,11 @@ def speed_tables(held: Row) -> list[Table]:
         name = f"{clip['clip']}, {held['task']}, {clip['frames']} frames, {clip['faces']} faces"
         pairs = [(key, number(value)) for key, value in clip["ratios"].items()]
         pairs += [(key, number(value, 3)) for key, value in clip["passes"].items()]
+        errors = clip["landmarks"]
+        pairs += [
+            (f"landmark error over eye distance, {key}", number(errors[key], 4))
+            for key in ("mean", "p95")
+        ]
         memory = clip["memory"]
         slope = number(memory["slope_mib_per_1000_frames"], 1)
         pairs += [("peak memory, MiB", number(memory["peak_mib"], 0))]

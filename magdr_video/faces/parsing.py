@@ -19,7 +19,14 @@ _DENOISE = (5, 3e-3)
 made against the parser as well, and masks that follow it would hide it."""
 
 
-def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 8) -> Tensor:
+_CHUNK = 8
+
+_CPU_CHUNK = 2
+"""On a processor more crops at once are no faster: eight took 112 ms a crop and 340 MiB, two took
+87 ms and 35 MiB."""
+
+
+def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 0) -> Tensor:
     """Soft class masks of crops.
 
     The crops are lightly denoised, resized to the parser's size, and its probabilities brought
@@ -30,7 +37,7 @@ def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 8) -> Ten
         parser: (f, 3, size, size) normalised by ImageNet's mean and deviation to logits
             (f, 19, size, size), or to several logit maps of which the first counts.
         size: side of the parser's input in pixels.
-        chunk: crops that go through the parser at once; bounds its memory.
+        chunk: crops that go through the parser at once; 0 takes what suits the device.
 
     Returns:
         (F, 19, S, S) float32, summing to 1 over the classes.
@@ -40,6 +47,7 @@ def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 8) -> Ten
     """
     if len(crops) == 0:
         return crops.new_zeros(0, CLASSES, *crops.shape[-2:])
+    chunk = chunk or (_CPU_CHUNK if crops.device.type == "cpu" else _CHUNK)
     with torch.inference_mode():
         parts = [_parse_chunk(part, parser, size) for part in torch.split(crops, chunk)]
         return torch.cat(parts)

@@ -11,11 +11,20 @@ from magdr_video.types import RunReport
 
 Generate = Callable[[Tensor, Tensor], Tensor]
 
+DEVICE_CHUNK, CPU_CHUNK = 64, 8
+"""Crops at once. On a processor more are no faster and take memory: 2, 4, 8 and 16 took 39, 43, 40
+and 39 ms a crop."""
+
+
+def chunk_for(device: torch.device) -> int:
+    """How many crops should go through a generator at once."""
+    return CPU_CHUNK if device.type == "cpu" else DEVICE_CHUNK
+
 
 class CountedGenerator:
     """A generator in chunks that fit the device; counts passes, halves on lack of memory."""
 
-    def __init__(self, generate: Generate, report: RunReport, *, chunk: int = 64) -> None:
+    def __init__(self, generate: Generate, report: RunReport, *, chunk: int = DEVICE_CHUNK) -> None:
         self._generate = generate
         self._report = report
         self._chunk = chunk

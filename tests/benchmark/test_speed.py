@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from magdr_video.benchmark import speed, stage_costs
-from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, peak_memory, resident_memory
+from magdr_video.benchmark.landmarks import LandmarkErrors
+from magdr_video.benchmark.stopwatch import (
+    MemoryTrace,
+    Spent,
+    forget_peak,
+    peak_memory,
+    resident_memory,
+)
 from magdr_video.benchmark.tables import speed_tables
 from magdr_video.pipeline import Stages
 from magdr_video.settings import load_settings
@@ -39,6 +46,7 @@ def one_face_a_frame(batch: FrameBatch) -> Faces:
 
 class FakeParts:
     passes = 3
+    refined = 10
     tracks = 1
     small = 0
     filled = 0
@@ -87,6 +95,8 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     for module in (speed, stage_costs):
         monkeypatch.setattr(module, "stage_clip", fake_stages)
     monkeypatch.setattr(speed, "undefended", lambda settings, models: (settings, models))
+    errors = LandmarkErrors(np.array([0.01, 0.03]), 3, extra=0, passes=3, refined=10, frames=40)
+    monkeypatch.setattr(speed, "landmark_errors", lambda *given: errors)
     return speed.measure_clip(clip, load_settings(task="edit"), FakeModels())  # type: ignore[arg-type]
 
 
@@ -101,6 +111,9 @@ def test_a_clip_is_measured_from_end_to_end(measured: dict) -> None:
 def test_passes_are_counted_a_face_and_a_frame(measured: dict) -> None:
     assert measured["passes"]["generator passes a face-frame"] == 1.0
     assert measured["passes"]["MTCNN passes a frame"] == pytest.approx(3 / 40)
+    assert measured["passes"]["looks of MTCNN's last net a face-frame"] == 0.25
+    assert measured["landmarks"]["mean"] == pytest.approx(0.02)
+    assert measured["landmarks"]["missed"] == 1
 
 
 def test_a_pasted_luma_plane_is_a_copy_and_the_chroma_planes_are_not(measured: dict) -> None:
@@ -146,3 +159,28 @@ def test_time_is_added_up_even_when_the_work_fails() -> None:
     with pytest.raises(ValueError, match="stop"), spent.running():
         raise ValueError("stop")
     assert spent.wall > 0
+
+
+def test_what_comes_after_the_caches_are_warm_is_counted_apart() -> None:
+    held = speed.PipelineRun()
+    for frames, passes in ((16, 60), (64, 120), (80, 136), (112, 170)):
+        held.report.frames_out = held.report.faces = frames
+        held.report.generator_passes = passes
+        held.mark()
+    warm = held.warm()
+    assert warm is not None
+    assert (warm.frames, warm.faces, warm.passes) == (48, 48, 50)
+    counts = speed.passes(held)
+    assert counts["generator passes a face-frame, after frame 64"] == pytest.approx(50 / 48)
+    held.marks = held.marks[:2]
+    assert held.warm() is None
+
+
+def test_a_peak_can_be_forgotten() -> None:
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("only Linux tells a peak that can begin anew")
+    ballast = np.ones(1 << 27, np.uint8)
+    high = peak_memory()
+    del ballast
+    forget_peak()
+    assert peak_memory() < high - 64
