@@ -146,16 +146,19 @@ class Inspector:
                     if new:
                         yield _Want(track, index, tuple(new))
                     fresh += new
-                    judged.flags |= {f: self.ahead[track, f].flagged for f in wanted}
+                    for other in wanted:
+                        seen = self.ahead[track, other]
+                        judged.tell(other, flagged=seen.flagged, score=seen.values["score"])
                 score = self.ahead[track, frame].values["s_final"]
                 self.cache.close(track, frame, judged, score, signs[index])
                 self._note(track, sorted(fresh))
-            seen = self.ahead.get((track, frame))
-            if seen is None:
+            own_seen = self.ahead.get((track, frame))
+            if own_seen is None:
                 out.perturbed[index] = self.cache.reuse(track, frame)
             else:
-                out.seen[index] = seen
-                out.perturbed[index] = self.cache.entry(track, frame).perturbed or seen.flagged
+                out.seen[index] = own_seen
+                verdict = self.cache.entry(track, frame).perturbed
+                out.perturbed[index] = verdict or own_seen.flagged
 
     def _inspect(
         self,

@@ -49,7 +49,8 @@ def play(judged: Round, flagged: frozenset[int]) -> list[int]:
     while wanted := judged.wanted():
         assert not set(wanted) & set(asked)
         asked += wanted
-        judged.flags |= {frame: frame in flagged for frame in wanted}
+        for frame in wanted:
+            judged.tell(frame, flagged=frame in flagged, score=1.0 if frame in flagged else -3.0)
     return asked
 
 
@@ -69,6 +70,20 @@ def test_a_track_begins_with_three_inspections_where_they_agree() -> None:
 )
 def test_where_they_do_not_agree_three_of_five_decide(flagged: set[int], verdict: bool) -> None:
     assert a_round(flagged, None) == ([5, 11, 17, 8, 14], verdict)
+
+
+def test_two_clear_faces_of_five_do_where_the_others_are_just_missed() -> None:
+    for near, clear, verdict in ((-0.5, 4.0, True), (-3.5, 4.0, False)):
+        judged = Round(0, range(20), None)
+        while wanted := judged.wanted():
+            for frame in wanted:
+                is_clear = frame in (0, 12)
+                judged.tell(frame, flagged=is_clear, score=clear if is_clear else near)
+        assert judged.perturbed is verdict
+    alone = Round(0, range(20), None)
+    for frame in (0, 3, 6, 9, 12):
+        alone.tell(frame, flagged=frame == 0, score=9.0 if frame == 0 else -0.1)
+    assert not alone.perturbed
 
 
 def test_later_rounds_end_with_the_first_inspection_that_says_what_is_known() -> None:
