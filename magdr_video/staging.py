@@ -265,4 +265,5 @@ def _restore_nothing(
 
 
 def _paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, masks: Masks) -> FrameBatch:
-    return paste(batch, crops, translated, paste_weight(crops, masks))
+    # Nobody looks at the decoded frames after this; the writer takes what is left in them.
+    return paste(batch, crops, translated, paste_weight(crops, masks), in_place=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,18 @@ _PIXELS_AT_ONCE = 1 << 21
 """Window pixels blended in one go; bounds memory whatever the number of faces."""
 
 
-def paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, weight: Tensor) -> FrameBatch:
+_PIXELS_HELD = 1 << 25
+"""Window pixels that may wait to be written in place; 256 MiB of goals and weights."""
+
+
+def paste(
+    batch: FrameBatch,
+    crops: FaceCrops,
+    translated: Tensor,
+    weight: Tensor,
+    *,
+    in_place: bool = False,
+) -> FrameBatch:
     """Blend translated crops into their frames.
 
     Not the translated crop but the change is pasted: d = translated - crop, turned to YCbCr and
@@ -53,13 +64,16 @@ def paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, weight: Tenso
     the legal range of the colour (or to the source's own value where that lies outside).
 
     Args:
-        batch: frames the crops were cut from; not modified.
+        batch: frames the crops were cut from; not modified unless `in_place` says so.
         crops: F crops, as they went into the model.
         translated: (F, 3, S, S) in [0, 1], what came out.
         weight: (F, 1, S, S) in [0, 1], see `paste_weight`.
+        in_place: write into the planes of `batch`, which saves a copy of them. All that is written
+            is made first, so that a failure leaves the frames as they were; where that is too
+            much at once, the planes are copied after all.
 
     Returns:
-        A new batch, or `batch` itself when F = 0.
+        A new batch, or `batch` itself when F = 0 or where it was written to.
 
     Raises:
         ValueError: shapes disagree.
@@ -74,12 +88,24 @@ def paste(batch: FrameBatch, crops: FaceCrops, translated: Tensor, weight: Tenso
     before = torch.stack(from_rgb(crops.data, batch.colour, batch.bits), 1)
     after = torch.stack(from_rgb(translated, batch.colour, batch.bits), 1)
     fade = _detail_loss(translated - crops.data)
+
+    def patches(which: int) -> Iterator[_Patch]:
+        layers = torch.cat([(after - before)[:, which, None], before[:, which, None], fade], 1)
+        for group in _affordable(batch, which, crops):
+            yield _patch(batch, which, crops, layers, weight, group)
+
+    is_open = all(plane.flags.writeable for plane in batch.planes)
+    if in_place and is_open and _pixels(batch, crops) <= _PIXELS_HELD:
+        held = [list(patches(which)) for which in range(len(batch.planes))]
+        for which, plane in enumerate(batch.planes):
+            for patch in held[which]:
+                patch.blend_into(plane)
+        return batch
     planes = []
     for which, plane in enumerate(batch.planes):
-        layers = torch.cat([(after - before)[:, which, None], before[:, which, None], fade], 1)
         painted = plane.copy()
-        for group in _affordable(batch, which, crops):
-            _paste_plane(painted, batch, which, crops, layers, weight, group)
+        for patch in patches(which):
+            patch.blend_into(painted)
         planes.append(painted)
     return replace(batch, planes=tuple(planes))
 
@@ -141,26 +167,60 @@ def _detail_loss(change: Tensor) -> Tensor:
     return 1 - torch.exp(-power / _TAU**2)
 
 
-def _affordable(batch: FrameBatch, which: int, crops: FaceCrops) -> Iterator[NDArray[np.int64]]:
-    """Runs of faces whose windows together stay below the bound."""
+def _windows(batch: FrameBatch, which: int, crops: FaceCrops) -> Windows:
     crop_to_plane = compose(plane_affine(plane_shift(batch, which)), inverse(crops.affine))
     height, width = batch.planes[which].shape[1:]
-    windows = windows_of(crop_to_plane, crops.size, height, width, margin=1)
+    return windows_of(crop_to_plane, crops.size, height, width, margin=1)
+
+
+def _pixels(batch: FrameBatch, crops: FaceCrops) -> int:
+    """Window pixels of all planes together, at most."""
+    each = [_windows(batch, which, crops) for which in range(len(batch.planes))]
+    return len(crops) * sum(windows.height * windows.width for windows in each)
+
+
+def _affordable(batch: FrameBatch, which: int, crops: FaceCrops) -> Iterator[NDArray[np.int64]]:
+    """Runs of faces whose windows together stay below the bound."""
+    windows = _windows(batch, which, crops)
     step = max(1, _PIXELS_AT_ONCE // (windows.height * windows.width))
     for start in range(0, len(crops), step):
         yield np.arange(start, min(start + step, len(crops)))
 
 
-def _paste_plane(
-    painted: NDArray[Any],
+@dataclass(frozen=True)
+class _Patch:
+    """What a run of faces makes of their windows in one plane."""
+
+    frame: NDArray[np.int64]
+    windows: Windows
+    goal: NDArray[np.float32]
+    """(F, h, w) code values."""
+    share: NDArray[np.float32]
+    """(F, h, w) in [0, 1]."""
+    limits: tuple[float, float]
+
+    def blend_into(self, plane: NDArray[Any]) -> None:
+        """Move each window towards its goal; one face after the other, so that the later wins."""
+        windows = self.windows
+        for k, f in enumerate(self.frame):
+            rows = slice(int(windows.y[k]), int(windows.y[k]) + windows.height)
+            columns = slice(int(windows.x[k]), int(windows.x[k]) + windows.width)
+            now, share = plane[f, rows, columns], self.share[k]
+            value = now.astype(np.float32)
+            low, high = np.minimum(value, self.limits[0]), np.maximum(value, self.limits[1])
+            blended = np.rint(np.clip(value + share * (self.goal[k] - value), low, high))
+            now[...] = np.where(share > 0, blended, value).astype(now.dtype)
+
+
+def _patch(
     batch: FrameBatch,
     which: int,
     crops: FaceCrops,
     layers: Tensor,
     weight: Tensor,
     group: NDArray[np.int64],
-) -> None:
-    """Blend a run of faces into one plane of the new batch, in order."""
+) -> _Patch:
+    """What a run of faces makes of one plane."""
     chroma = plane_affine(plane_shift(batch, which))
     crop_to_plane = compose(chroma, inverse(crops.affine[group]))
     source, frame = batch.planes[which], crops.faces.frame[group]
@@ -172,27 +232,7 @@ def _paste_plane(
     share = resample(weight[index].float(), to_crop, height, width, outside="zeros")[:, 0]
     here = cut_windows(source, frame, windows, layers.device)[:, 0]
     goal = here + change - loss * (here - seen)
-    limits = _limits(batch, which)
-    _blend(painted, frame, windows, goal.cpu().numpy(), share.cpu().numpy(), limits)
-
-
-def _blend(
-    painted: NDArray[Any],
-    frame: NDArray[np.int64],
-    windows: Windows,
-    goal: NDArray[np.float32],
-    share: NDArray[np.float32],
-    limits: tuple[float, float],
-) -> None:
-    """Move each window towards its goal; one face after the other, so that the later wins."""
-    for k, f in enumerate(frame):
-        rows = slice(int(windows.y[k]), int(windows.y[k]) + windows.height)
-        columns = slice(int(windows.x[k]), int(windows.x[k]) + windows.width)
-        now = painted[f, rows, columns]
-        value = now.astype(np.float32)
-        low, high = np.minimum(value, limits[0]), np.maximum(value, limits[1])
-        blended = np.rint(np.clip(value + share[k] * (goal[k] - value), low, high))
-        now[...] = np.where(share[k] > 0, blended, value).astype(now.dtype)
+    return _Patch(frame, windows, goal.cpu().numpy(), share.cpu().numpy(), _limits(batch, which))
 
 
 def _limits(batch: FrameBatch, which: int) -> tuple[float, float]:

@@ -144,3 +144,54 @@ def test_background_is_left_alone_and_hair_is_not() -> None:
     weight = paste_weight(crops, region_masks(probabilities, "edit", ["Black_Hair"]))
     assert float(weight[..., 22:42, 22:42].min()) == 1
     assert float(weight[..., :14, :].max()) == 0
+
+
+def overlapping() -> tuple[FrameBatch, FaceCrops, torch.Tensor]:
+    batch = make_batch(2, 96, 128)
+    centres = np.array([[40.0, 40.0], [56.0, 44.0], [70.0, 50.0]])
+    crops = align(batch, make_faces([0, 0, 1], centres, 36.0), 32)
+    return batch, crops, (crops.data + 0.3).clamp(0, 1)
+
+
+def test_what_is_written_in_place_is_what_a_copy_would_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Two faces overlap; runs of one face each must not see what another has painted.
+    monkeypatch.setattr("magdr_video.faces.pasting._PIXELS_AT_ONCE", 1)
+    batch, crops, translated = overlapping()
+    copied = paste(batch, crops, translated, whole(crops))
+    written = paste(batch, crops, translated, whole(crops), in_place=True)
+    assert written is batch
+    assert not np.array_equal(written.planes[0], make_batch(2, 96, 128).planes[0])
+    for ours, theirs in zip(written.planes, copied.planes, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_too_many_pixels_at_once_and_closed_planes_are_copied_after_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch, crops, translated = overlapping()
+    closed = replace(batch, planes=tuple(plane.copy() for plane in batch.planes))
+    closed.planes[1].flags.writeable = False
+    assert paste(closed, crops, translated, whole(crops), in_place=True) is not closed
+    monkeypatch.setattr("magdr_video.faces.pasting._PIXELS_HELD", 0)
+    assert paste(batch, crops, translated, whole(crops), in_place=True) is not batch
+    np.testing.assert_array_equal(batch.planes[0], closed.planes[0])
+
+
+def test_a_failure_leaves_the_frames_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, crops, translated = overlapping()
+    before = [plane.copy() for plane in batch.planes]
+
+    def broken(*_: object) -> tuple[float, float]:
+        raise ZeroDivisionError
+
+    weight = whole(crops)
+    calls = iter([(16.0, 235.0)] * 2)
+    monkeypatch.setattr(
+        "magdr_video.faces.pasting._limits", lambda *given: next(calls, None) or broken()
+    )
+    with pytest.raises(ZeroDivisionError):
+        paste(batch, crops, translated, weight, in_place=True)
+    for plane, old in zip(batch.planes, before, strict=True):
+        np.testing.assert_array_equal(plane, old)
