@@ -10,9 +10,9 @@ from magdr_video import device, runs
 from magdr_video.delivery import translation
 from magdr_video.settings import load_settings
 from tests.clips import ClipPlan, make_clip
+from tests.delivery.test_flat_memory import resident
 from tests.faceless import without_networks
 from tests.forked import finish
-from tests.test_flat_memory import resident
 
 BLOCKS, SIZE = 2000, 60_000
 """120 MB in pieces that glibc takes from its heap, and keeps."""

@@ -30,7 +30,7 @@ from magdr_video.settings import Settings, load_settings
 from magdr_video.transforms import parse_chain
 from magdr_video.types import FrameBatch
 from tests.clips import ClipPlan, make_clip
-from tests.test_segmented_runs import assert_same_film
+from tests.delivery.films import assert_same_film
 
 FRAMES = 24
 STILL = [[-14, -8], [14, -8], [0, 4], [-10, 16], [10, 16]]
