@@ -168,7 +168,8 @@ def _encode_sound(stream: Any, sound: Sound, packets: list[tuple[float, Any]]) -
     count = int(sound.seconds * SAMPLE_RATE)
     size = stream.codec_context.frame_size or 1152
     first = round(sound.start * SAMPLE_RATE)
-    wave = (8000 * np.sin(np.arange(count) * (0.05 + 0.01 * len(sound.language)))).astype(np.int16)
+    tone = np.arange(min(count, 10 * SAMPLE_RATE)) * (0.05 + 0.01 * len(sound.language))
+    wave = np.resize((8000 * np.sin(tone)).astype(np.int16), count)
     resampler = av.AudioResampler(stream.format.name, "mono", SAMPLE_RATE)
     for begin in range(0, count - size + 1, size):
         frame = av.AudioFrame.from_ndarray(wave[None, begin : begin + size], "s16", "mono")

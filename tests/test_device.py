@@ -47,4 +47,4 @@ def test_a_run_gives_memory_back_again_and_again(
         settings,
         tick=lambda frames, _: done.__setitem__(0, frames),
     )
-    assert reached == [32, 64]
+    assert reached == [16, 32, 48, 64]

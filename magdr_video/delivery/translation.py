@@ -30,7 +30,7 @@ Stop = Callable[[], int]
 """Asked now and then: the number of a signal that wants the run to end, or 0."""
 
 PREFETCHED_BATCHES = 2
-TIDIED_BATCHES = 8
+TIDIED_BATCHES = 4
 """After so many, memory that is free goes back to the system."""
 
 
