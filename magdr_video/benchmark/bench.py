@@ -242,6 +242,7 @@ def run_speed(
     say: Say,
     *,
     limit: int = 0,
+    quality: int = 0,
     plot: bool = False,
 ) -> dict[str, Any]:
     """Speed on clips, or on a self-made one where none is given; returns the document."""
@@ -254,7 +255,10 @@ def run_speed(
             own = Path(scratch) / "portrait.mp4"
             write_source(own, SELF_MADE_SECONDS, overwrite=True)
             clips = [own]
-        rows = [measure_clip(clip, settings, models, limit=limit, say=say) for clip in clips]
+        rows = [
+            measure_clip(clip, settings, models, limit=limit, quality=quality, say=say)
+            for clip in clips
+        ]
     held = speed_document(rows, settings, models)
     figures = {"cost": lambda path: cost_figure(rows, path)} if plot else {}
     _write(out, "speed", held, speed_tables(held), figures, say)

@@ -12,6 +12,7 @@ from typing import Any
 
 from magdr_video.benchmark.document import machine, source_commit
 from magdr_video.benchmark.landmarks import landmark_errors
+from magdr_video.benchmark.shortcuts import shortcut_costs
 from magdr_video.benchmark.stage_costs import (
     copied_bytes,
     encode,
@@ -166,12 +167,14 @@ def measure_clip(
     models: Models,
     *,
     limit: int = 0,
+    quality: int = 0,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """All figures of one clip as JSON values, ratios first.
 
     Args:
         limit: frames of the clip that are used, rounded up to whole batches; 0 is all.
+        quality: frames on which each shortcut is compared with doing without it; 0 for none.
     """
     plain_settings, plain_models = undefended(settings, models)
     with tempfile.TemporaryDirectory() as scratch:
@@ -188,6 +191,10 @@ def measure_clip(
         stages, _ = stage_costs(clip, folder, settings, models, limit)
         say(f"{clip.name}: landmarks against those of every frame")
         found = landmark_errors(clip, settings, models, limit).values()
+        shortcuts = {}
+        if quality:
+            say(f"{clip.name}: what the shortcuts cost")
+            shortcuts = shortcut_costs(clip, settings, models, quality)
     return {
         "clip": clip.name,
         "sha256": sha256_of(clip),
@@ -197,6 +204,7 @@ def measure_clip(
         "ratios": ratios(bare, plain, defended, stages),
         "passes": passes(defended),
         "landmarks": found,
+        "shortcuts": shortcuts,
         "stages": {name: _stage(spent, defended.frames) for name, spent in stages.items()},
         "runs": {
             "transcode": _run(bare),

@@ -243,7 +243,18 @@ def speed_tables(held: Row) -> list[Table]:
         lines = tuple(_cost_line(key, row) for key, row in parts.items())
         head = ("stage or run", "frames a second", "core-ms a frame", "wall ms a frame")
         out.append(Table(f"On {held['machine']['cpu']}: {name}", head, lines))
+        if clip.get("shortcuts"):
+            out.append(_shortcut_table(clip))
     return out
+
+
+def _shortcut_table(clip: Row) -> Table:
+    lines = tuple(
+        (name, *(number(row[key]) for key in ("psnr", "flicker", "flicker_without")))
+        for name, row in clip["shortcuts"].items()
+    )
+    head = ("shortcut", "PSNR to the film without, dB", "flicker, levels", "flicker without")
+    return Table(f"What the shortcuts cost: {clip['clip']}", head, lines)
 
 
 def _cost_line(name: str, row: Row) -> tuple[str, ...]:

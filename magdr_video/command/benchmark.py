@@ -231,6 +231,9 @@ def speed(
     frames: int = typer.Option(0, "--frames", help="Frames of each clip; 0 is all.", min=0),
     device: str | None = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N."),
     overrides: list[str] = typer.Option([], "--set", help="key=value, as for defend."),
+    quality: int = typer.Option(
+        0, "--quality", help="Compare so many frames with a run without each shortcut.", min=0
+    ),
     plot: bool = typer.Option(False, "--plot", help="Draw where a frame's time goes."),
     quiet: bool = QUIET,
 ) -> None:
@@ -242,7 +245,9 @@ def speed(
     from magdr_video.benchmark.bench import run_speed
     from magdr_video.benchmark.tables import speed_tables
 
-    held = run_speed(_clips(clips or []), settings, out, _say(quiet), limit=frames, plot=plot)
+    held = run_speed(
+        _clips(clips or []), settings, out, _say(quiet), limit=frames, quality=quality, plot=plot
+    )
     _show(speed_tables(held), quiet)
 
 

@@ -38,7 +38,7 @@ class Restorer:
     @property
     def reach(self) -> int:
         """Frames before and after a face that its repair looks at."""
-        return self.window // 2
+        return self.window - 1
 
     def __call__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from torch import Tensor
 
@@ -22,14 +22,15 @@ def steady(
 
     Args:
         chosen: indexes of crops of the batch.
-        window: frames, odd; the crop is in their middle.
+        window: frames, odd; the crop is in their middle, or as near to it as its track allows, so
+            that the first and the last faces of a track are averaged as well.
     """
     runs = _tracks_in_time(batch, crops, around)
-    frames, reach = face_frames(batch, crops), window // 2
+    frames = face_frames(batch, crops)
     out = {}
     for index in chosen:
         frame, run = frames[index], runs[int(crops.faces.track[index])]
-        near = [at for at in range(frame - reach, frame + reach + 1) if at in run]
+        near = _nearest(frame, run, window)
         out[index] = (crops.data[index], False)
         if len(near) < LEAST_FRAMES:
             continue
@@ -37,6 +38,12 @@ def steady(
         if bool(faithful(crops.data[index][None], averaged[None])[0]):
             out[index] = (averaged, True)
     return out
+
+
+def _nearest(frame: int, run: Collection[int], window: int) -> list[int]:
+    """The `window` frames of a run that are nearest to one of them, in order."""
+    around = [at for at in range(frame - window + 1, frame + window) if at in run]
+    return sorted(sorted(around, key=lambda at: (abs(at - frame), at))[:window])
 
 
 def _tracks_in_time(

@@ -47,3 +47,12 @@ def test_a_window_of_one_averages_nothing() -> None:
     batch = next(iter(make_clip(4, size=4)))
     here = crops([0, 1, 2, 3])
     assert not any(averaged for _, averaged in steady(batch, here, Neighbours(), [1], 1).values())
+
+
+def test_a_tracks_first_and_last_faces_are_averaged_with_the_nearest_that_there_are() -> None:
+    (batch,) = list(make_clip(4, size=2))[:1]
+    here, around = crops([0, 1]), Neighbours(after=((2, crops([2, 3])),))
+    first = steady(batch, here, around, [0], 3)[0]
+    longer = steady(batch, here, Neighbours(after=((2, crops([2])),)), [0], 3)[0]
+    assert first[1] and torch.equal(first[0], longer[0])
+    assert decibels(first[0], CLEAN) > decibels(here.data[0], CLEAN) + 2
