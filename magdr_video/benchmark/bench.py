@@ -202,12 +202,16 @@ def _purifier_pages(held: Mapping[str, Any]) -> list[Table]:
 
 def _detection_pages(held: Mapping[str, Any]) -> list[Table]:
     tables = [*detection_tables(held["rows"]), strength_table(held["strength"])]
-    return [*tables, sanity_table(held["sanity"])]
+    return [*tables, *_sanity_pages(held)]
 
 
 def _reconstruction_pages(held: Mapping[str, Any]) -> list[Table]:
     rows = held["rows"]
-    return [*reconstruction_tables(rows), *full_tables(rows), sanity_table(held["sanity"])]
+    return [*reconstruction_tables(rows), *full_tables(rows), *_sanity_pages(held)]
+
+
+def _sanity_pages(held: Mapping[str, Any]) -> list[Table]:
+    return [sanity_table(held["sanity"])] if held["sanity"] else []
 
 
 def _clip_pages(held: Mapping[str, Any]) -> list[Table]:

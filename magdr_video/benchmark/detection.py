@@ -29,6 +29,7 @@ from magdr_video.benchmark.statistics import (
     roc,
     true_positive_rate,
 )
+from magdr_video.benchmark.trained import TRAINING
 from magdr_video.training.clean_faces import CLEAN, film
 from magdr_video.transforms import unsharp
 
@@ -136,11 +137,12 @@ def _fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen
         "validation": scene.validation.digest,
         "source": source_hash(("baselines", *FITTED_ROOMS, *scene.subject.rooms)),
     }
+    training = TRAINING.get(name, 0.0) * scene.plan.baseline_share
     return [
         Cell(
             _fitted_name(scene, name, kind),
             {**about, **_faces_key(scene, kind)},
-            _size(scene, kind),
+            _size(scene, kind) + (training if kind == "clean" else 0.0),
             lambda seen=seen: make(seen),  # type: ignore[misc]
         )
         for kind, seen in kinds.items()

@@ -19,7 +19,8 @@ ROOMS = (
     "detection",
     "transforms",
     "criteria",
-    "faces",
+    "faces/parsing",
+    "faces/regions",
     "benchmark/judges",
 )
 """Whose source decides what a detector says."""

@@ -101,7 +101,9 @@ def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
         "repair": dict(repair.about),
     }
     few = 0 if attack == CLEAN else min(count, scene.plan.count("slow_faces"))
-    cost = count * (1.3 + repair.passes) + few * 5.0
+    cost = count * (1.3 + repair.passes) + few * 4.0
+    if kind == scene.plan.attacks[0]:
+        cost += repair.preparation
     return Cell(
         f"{scene.task}, {kind}: {repair.name}",
         key,

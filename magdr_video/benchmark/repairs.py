@@ -14,7 +14,12 @@ from magdr_video.baselines.protocol import ReconstructorBaseline
 from magdr_video.baselines.registry import RECONSTRUCTORS
 from magdr_video.benchmark.cells import rooms_in, source_hash
 from magdr_video.benchmark.scene import Scene, Seen
-from magdr_video.benchmark.trained import learning_reconstructors, trained_reconstructor
+from magdr_video.benchmark.trained import (
+    OTHER_TRAINING,
+    TRAINING,
+    learning_reconstructors,
+    trained_reconstructor,
+)
 from magdr_video.criteria import psnr_db
 from magdr_video.models import zoo
 from magdr_video.reconstruction.composer import compose
@@ -39,7 +44,8 @@ ROOMS = (
     "detection",
     "reconstruction",
     "stages/chooser",
-    "faces",
+    "faces/parsing",
+    "faces/regions",
     "benchmark/repairs",
 )
 """Whose source decides what a repair gives."""
@@ -71,6 +77,8 @@ class Repair:
     """Cost a face beside the translation, in generator passes."""
     slow: bool = False
     """Given fewer faces."""
+    preparation: float = 0.0
+    """Cost before the first face, such as a training, in generator passes."""
     translate: Work | None = None
     """Its own way through the generator, where that is not one pass over its crops."""
 
@@ -266,8 +274,18 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         work: Work = lambda seen: prepared().reconstruct(seen.crops)  # noqa: E731
         passes = float(built[name].parameters.get("draws", 1))
         slow = passes > MANY_DRAWS
+        first = TRAINING.get(name, OTHER_TRAINING) * scene.plan.baseline_share
         shown = f"{name} (baseline)" if name in BANK else name
-        return Repair(shown, "baseline", work, about, passes, slow=slow, translate=translate)
+        return Repair(
+            shown,
+            "baseline",
+            work,
+            about,
+            passes,
+            slow=slow,
+            translate=translate,
+            preparation=first if name in learning else 0.0,
+        )
 
     translator = scene.subject.translator
     built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}

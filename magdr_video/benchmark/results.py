@@ -203,11 +203,19 @@ def _body(name: str, held: Document) -> list[str]:
     main = [table for table in tables if "other columns" not in table.title]
     rest = [table for table in tables if "other columns" in table.title]
     out = [*_leaders(name, held), *(table.markdown() for table in main)]
+    if "sanity" in held and not held["sanity"]:
+        out.append(UNCHECKED)
     if rest:
         inside = "\n\n".join(table.markdown() for table in rest)
         summary = "<summary>MSE, RMSE, L2 norm, FSIM and feature cosine</summary>"
         out.append(f"<details>{summary}\n\n{inside}\n\n</details>")
     return out
+
+
+UNCHECKED = (
+    "**The checks of the attacks' strength (`benchmark/sanity.py`) were not made in this run**: "
+    "it was stopped before."
+)
 
 
 def _leaders(name: str, held: Document) -> list[str]:

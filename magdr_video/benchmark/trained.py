@@ -31,6 +31,11 @@ from magdr_video.errors import SettingsError, nearest
 from magdr_video.progress import say
 from magdr_video.settings import TASKS
 
+TRAINING = {"metzen": 1000.0, "magnet": 1000.0, "otd": 6000.0, "adversarial-training": 5000.0}
+"""Generator passes that a whole training takes as long as, measured at 128 px on one core."""
+OTHER_TRAINING = 2000.0
+"""The same of those that learn from pictures alone."""
+
 FOLDER = "baselines"
 """Of trained states, below that of the benchmark."""
 

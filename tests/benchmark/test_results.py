@@ -76,6 +76,13 @@ def test_a_missed_face_is_laid_to_the_threshold_only_where_the_score_ranks_it() 
     assert "misses 50% of the attacked faces, whose score is that of clean ones" in unranked
 
 
+def test_checks_that_were_not_made_are_missed() -> None:
+    held = document([detector("MagDR", 0.9)])
+    passed = {"task": "edit", "check": "a", "found": "b", "passed": True, "else": "c"}
+    assert "were not made in this run" in results_page({"detection": held})
+    assert "were not made" not in results_page({"detection": held | {"sanity": [passed]}})
+
+
 def test_the_papers_figures_stand_beside_with_what_cannot_be_compared() -> None:
     page = results_page({"detection": document([detector("MagDR", 0.9)])})
     assert "39.92" in page
