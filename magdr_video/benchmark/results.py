@@ -205,6 +205,8 @@ def _body(name: str, held: Document) -> list[str]:
     out = [*_leaders(name, held), *(table.markdown() for table in main)]
     if "sanity" in held and not held["sanity"]:
         out.append(UNCHECKED)
+    if any(not check["passed"] for check in held.get("sanity", ())):
+        out.append(WARNED)
     if rest:
         inside = "\n\n".join(table.markdown() for table in rest)
         summary = "<summary>MSE, RMSE, L2 norm, FSIM and feature cosine</summary>"
@@ -215,6 +217,14 @@ def _body(name: str, held: Document) -> list[str]:
 UNCHECKED = (
     "**The checks of the attacks' strength (`benchmark/sanity.py`) were not made in this run**: "
     "it was stopped before."
+)
+
+
+WARNED = (
+    "A check that fails is a warning, not a verdict. Where a generator changes little, no epsilon "
+    "breaks all faces by the global criterion; and what breaks one task's generator need not harm "
+    "another's more than noise does. A gradient that is masked would show in the other "
+    "checks: a single step or a gradient-free attack would then do as well as PGD."
 )
 
 

@@ -10,6 +10,7 @@ from magdr_video.benchmark.table import number
 
 Row = Mapping[str, Any]
 MAGDR = "MagDR"
+PAPER = ("DD", "CD", "DD or CD")
 RANKS_WELL = 0.95
 """AUROC from which a missed face is the threshold's fault, not the score's."""
 
@@ -29,6 +30,10 @@ def detection_lines(rows: Sequence[Row]) -> list[str]:
                     f"; best baseline by {word} '{best['detector']}' {number(value(best))} "
                     f"({_standing(value(best), value(ours))})"
                 )
+        own = [row for row in held if row["detector"] in PAPER]
+        if own:
+            text += "; the paper's two detectors, F1: "
+            text += ", ".join(f"{row['detector']} {number(row['f1'])}" for row in own)
         lines.append(f"* {task}, {attack}: {text}{_why_missed(ours)}")
     return lines
 

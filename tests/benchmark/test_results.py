@@ -67,6 +67,9 @@ def test_the_page_says_where_magdr_leads_and_where_it_does_not() -> None:
     assert "MagDR F1 0.50, AUROC 0.90" in ahead
     assert "best baseline by AUROC 'otd' 0.60 (below)" in ahead
     assert "best baseline by AUROC 'otd' 0.90 (above MagDR)" in behind
+    assert "the paper's two detectors" not in behind
+    union = results_page({"detection": document([detector("DD", 0.6), detector("MagDR", 0.9)])})
+    assert "the paper's two detectors, F1: DD 0.50" in union
 
 
 def test_a_missed_face_is_laid_to_the_threshold_only_where_the_score_ranks_it() -> None:
@@ -80,7 +83,11 @@ def test_checks_that_were_not_made_are_missed() -> None:
     held = document([detector("MagDR", 0.9)])
     passed = {"task": "edit", "check": "a", "found": "b", "passed": True, "else": "c"}
     assert "were not made in this run" in results_page({"detection": held})
-    assert "were not made" not in results_page({"detection": held | {"sanity": [passed]}})
+    page = results_page({"detection": held | {"sanity": [passed]}})
+    assert "were not made" not in page
+    assert "is a warning, not a verdict" not in page
+    failed = passed | {"passed": False}
+    assert "is a warning, not a verdict" in results_page({"detection": held | {"sanity": [failed]}})
 
 
 def test_the_papers_figures_stand_beside_with_what_cannot_be_compared() -> None:
