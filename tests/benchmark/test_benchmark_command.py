@@ -26,7 +26,7 @@ def code_of(arguments: list[str]) -> int:
         (["--dataset", "drawn", "--attacks", "pdg"], 4, "did you mean 'pgd'?"),
         (["--faces", "1"], 2, "--faces"),
         (["--generator", "mine.safetensors"], 2, "name one with --tasks"),
-        (["--codecs", "23"], 2, "No such option"),
+        (["--codecs", "23"], 2, "no such option"),
     ],
 )
 def test_bad_input_has_its_exit_code(
