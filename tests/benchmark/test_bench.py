@@ -10,7 +10,7 @@ import pytest
 
 from magdr_video.benchmark import bench, strength
 from magdr_video.benchmark.tables import strength_table
-from magdr_video.benchmark.verdicts import adaptive_lines, repair_lines
+from magdr_video.benchmark.verdicts import EVADED, adaptive_lines, repair_lines
 from tests.benchmark.toy_subject import toy_plan, toy_scene
 
 
@@ -89,6 +89,9 @@ def test_the_ends_of_a_curve_are_those_of_magdr() -> None:
     rows = [
         point(name, steps, f1) for steps, f1 in ((1, 0.9), (20, 0.4)) for name in ("DD", "MagDR")
     ]
-    (line,) = adaptive_lines(rows)
+    line, *_, evaded = adaptive_lines(rows)
+    assert evaded == EVADED
+    held = [row | {"f1": 0.9} for row in rows]
+    assert EVADED not in adaptive_lines(held)
     assert "F1 0.90 after 1 and 0.40 after 20 iterations" in line
     assert "0.4000 without and 0.0100 behind" in line
