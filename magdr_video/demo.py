@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from magdr_video.device import choose_device
 from magdr_video.errors import OutputError
-from magdr_video.protection import protect_clip
-from magdr_video.runs import load_models, translate_clip
+from magdr_video.protection import in_words, protect_clip
+from magdr_video.provenance import output_metadata
+from magdr_video.runs import check_paths, load_models, refuse_hdr, translate_clip
 from magdr_video.settings import Settings, load_settings
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.colour import rgb_to_batch
 from magdr_video.video.container import side_by_side
+from magdr_video.video.reader import probe
 from magdr_video.video.sound import write_sound
 from magdr_video.video.writer import ClipWriter
 
@@ -37,6 +39,9 @@ FACE = (222.0, 115.0)
 """Centre of the face in the portrait, px."""
 FIELD = 264.0
 """Side of the part of the portrait that fills a frame, px."""
+
+NAMES = ("source.mp4", "protected.mkv", "undefended.mp4", "defended.mp4", "side-by-side.mp4")
+"""Files that a demo leaves, in the order of the story."""
 
 
 def portrait() -> NDArray[np.uint8]:
@@ -100,6 +105,21 @@ def _settings(task: str, device: str, *, defended: bool) -> Settings:
     return load_settings(task=task, flags=flags)
 
 
+def _make_room(folder: Path, made: list[Path], clip: Path | None, *, overwrite: bool) -> None:
+    """A folder without any file of an earlier demo, so that old and new never stand together."""
+    there = [path for path in made if path.exists()]
+    if there and not overwrite:
+        raise OutputError(f"{there[0]} exists", hint="-y overwrites, or name another folder")
+    for path in there:
+        check_paths(clip or folder, path, overwrite=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in there:
+            path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot make room in {folder}: {error.strerror}") from error
+
+
 def run_demo(
     folder: Path,
     *,
@@ -119,29 +139,24 @@ def run_demo(
         The five files, the source first.
 
     Raises:
-        OutputError: files of an earlier demo are there and `overwrite` is not set.
+        InputError: the clip cannot be read.
+        OutputError: files of an earlier demo are there and `overwrite` is not set, or the clip is
+            one of them.
     """
-    names = ("source.mp4", "protected.mkv", "undefended.mp4", "defended.mp4", "side-by-side.mp4")
-    source, protected, undefended, defended, film = (folder / name for name in names)
+    plain, defence = (_settings(task, device, defended=on) for on in (False, True))
+    if clip is not None:
+        refuse_hdr(probe(clip), plain.output.hdr)
+    source, protected, undefended, defended, film = (folder / name for name in NAMES)
     source = clip or source
     made = [protected, undefended, defended, film] + ([] if clip else [source])
-    there = [path for path in made if path.exists()]
-    if there and not overwrite:
-        raise OutputError(f"{there[0]} exists", hint="-y overwrites, or name another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror}") from error
-    plain, defence = (_settings(task, device, defended=on) for on in (False, True))
-    for path in there:
-        path.unlink()
+    _make_room(folder, made, clip, overwrite=overwrite)
     if clip is None:
         say(f"1/5 {source}: a moving portrait with sound")
         write_source(source, seconds, overwrite=overwrite)
     else:
         say(f"1/5 {source}: yours")
     models = load_models(defence)
-    say(f"2/5 {protected}: its face perturbed against the generator (PGD, epsilon 0.05)")
+    say(f"2/5 {protected}: its face perturbed ({in_words(plain)})")
     protect_clip(source, protected, plain, models, overwrite=overwrite)
     say(f"3/5 {undefended}: the protected clip translated as it is ({task})")
     bare = load_models(plain)
@@ -152,5 +167,6 @@ def run_demo(
     say(f"    {run['faces_perturbed']} of {run['faces']} faces found perturbed")
     say(f"5/5 {film}: all four side by side")
     labels = ("source", "protected", "protected, translated", "protected, defended, translated")
-    side_by_side((source, protected, undefended, defended), labels, film)
+    marks = output_metadata(task, defence.output.provenance, {})
+    side_by_side((source, protected, undefended, defended), labels, film, metadata=marks)
     return [source, protected, undefended, defended, film]
