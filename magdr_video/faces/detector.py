@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from magdr_video.faces.alignment import cut
 from magdr_video.faces.detections import Detections
 from magdr_video.faces.templates import box_affine
+from magdr_video.torch_pair import require_fitting_pair
 from magdr_video.types import FrameBatch
 from magdr_video.video.colour import batch_to_rgb
+
+try:
+    from facenet_pytorch import MTCNN
+except (ImportError, RuntimeError, OSError, AttributeError):
+    # In every run it is the first that needs torchvision.
+    require_fitting_pair()
+    raise
 
 _LAST_NET_SIDE = 48
 """Side of the crops that MTCNN's last net looks at."""
