@@ -57,6 +57,8 @@ class ClipPlan:
     seed: int = SEED
     overrides: tuple[str, ...] = ()
     """Settings 'key=value'."""
+    runs: bool = False
+    """Whole runs as well: passes, choices and flicker, with and without the cache."""
 
 
 def subjects(plan: ClipPlan) -> list[Subject]:
@@ -72,6 +74,7 @@ def clip_cell(plan: ClipPlan, subject: Subject, clip: Path, say: Say) -> Cell:
         "clip": sha256_of(clip),
         "frames": plan.frames,
         "codecs": list(plan.codecs),
+        "runs": plan.runs,
         "settings": flatten(subject.settings),
         "source": source_hash((*SOURCES, *subject.rooms)),
     }
@@ -83,12 +86,12 @@ def clip_cell(plan: ClipPlan, subject: Subject, clip: Path, say: Say) -> Cell:
             subject.models,
             frames=plan.frames,
             crfs=(LOSSLESS, *plan.codecs),
-            runs=False,
+            runs=plan.runs,
             say=say,
         )
         return packed(found)
 
-    cost = plan.frames * (25.0 + 12.0 * (2 + len(plan.codecs)))
+    cost = plan.frames * (25.0 + 12.0 * (2 + len(plan.codecs)) + 20.0 * plan.runs)
     return Cell(f"{subject.task}: repairs on {clip.name}", key, cost, make)
 
 

@@ -158,7 +158,8 @@ def _command(held: Document) -> str:
     if held["benchmark"] == "clips":
         codecs = ",".join(map(str, plan["codecs"]))
         clips = " ".join(dict.fromkeys(row["clip"] for row in held["rows"]))
-        options = f"--frames {plan['frames']} --codecs {codecs} --seed {plan['seed']}"
+        runs = " --runs" if plan.get("runs") else ""
+        options = f"--frames {plan['frames']} --codecs {codecs}{runs} --seed {plan['seed']}"
         return f"magdr-video benchmark clips {clips} {options}"
     parts = [f"magdr-video benchmark {held['benchmark']} --faces {plan['faces']}"]
     if held["benchmark"] in ("detection", "reconstruction"):

@@ -161,7 +161,29 @@ def clip_tables(rows: Sequence[Row]) -> list[Table]:
         lines = tuple((name, *(mean(held.get(name), 1) for held in by_name)) for name in names)
         title = f"PSNR (O) in dB, {clip['task']}, {clip['clip']}, {clip['faces']} face-frames"
         out.append(Table(title, ("row", *versions), lines))
+        if clip["runs"]:
+            title = f"Whole runs, {clip['task']}, {clip['clip']}, {clip['faces']} face-frames"
+            out.append(Table(title, RUN_HEAD, tuple(_run_line(run) for run in clip["runs"])))
     return out
+
+
+RUN_HEAD = (
+    "run", "PSNR (O) [95 %], dB", "flicker / clean", "generator passes a face-frame", "perturbed",
+    "repairs chosen", "reused", "unresolved",
+)  # fmt: skip
+
+
+def _run_line(run: Row) -> tuple[str, ...]:
+    return (
+        run["run"],
+        interval(run["psnr"], 1),
+        f"{run['flicker']:.2f}",
+        f"{run['passes a face']:.3f}",
+        f"{run['faces_perturbed']} of {run['faces']}",
+        str(run["choices"]),
+        str(run["recipe_hits"]),
+        str(run["faces_unresolved"]),
+    )
 
 
 def _version(held: Row) -> str:

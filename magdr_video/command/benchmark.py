@@ -200,6 +200,9 @@ def clips(
     tasks: str = BENCH_TASKS,
     codecs: str = typer.Option("23", "--codecs", help="H.264 rate factors, such as 18,28."),
     frames: int = typer.Option(17, "--frames", help="First frames of each clip.", min=3),
+    runs: bool = typer.Option(
+        False, "--runs", help="Whole runs as well: passes, flicker, with and without the cache."
+    ),
     seed: int | None = SEED,
     out: Path = OUT,
     overrides: list[str] = SET,
@@ -217,6 +220,7 @@ def clips(
         codecs=factors,
         frames=frames,
         overrides=tuple(overrides),
+        runs=runs,
     )
     plan = plan if seed is None else replace(plan, seed=seed)
     _show(bench.PAGES["clips"](bench.run_clips(plan, out, _say(quiet))), quiet)

@@ -139,6 +139,24 @@ def test_a_clip_has_a_column_for_each_codec() -> None:
     last = "lossless, one perturbation for all frames"
     assert table.head == ("row", "lossless", "H.264 crf 23", last)
     assert table.rows == (("no defence", "30.0", "30.0", "30.0"),)
+    whole = {
+        "run": "defended",
+        "psnr": held,
+        "flicker": 1.5,
+        "passes a face": 1.25,
+        "choices": 2,
+        "faces": 17,
+        "faces_perturbed": 16,
+        "searches": 0,
+        "recipe_hits": 14,
+        "faces_unresolved": 1,
+    }
+    _, runs = clip_tables([{"task": "edit", **found, "runs": [whole]}])
+    assert runs.title == "Whole runs, edit, a.mp4, 17 face-frames"
+    seen = dict(zip(runs.head, runs.rows[0], strict=True))
+    assert seen["PSNR (O) [95 %], dB"] == "30.0 [29.0, 31.0]"
+    assert seen["generator passes a face-frame"] == "1.250" and seen["perturbed"] == "16 of 17"
+    assert (seen["repairs chosen"], seen["reused"], seen["unresolved"]) == ("2", "14", "1")
 
 
 def test_a_face_is_attacked_once_however_many_are_asked_for(
