@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
-    if kind != "cuda" or (number and not number.isdigit()):
+    if kind != "cuda" or (number and not number.isdecimal()):
         raise SettingsError(
             f"--device '{name}' is not a device", hint="allowed: auto, cpu, cuda, cuda:N"
         )

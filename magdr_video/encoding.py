@@ -92,7 +92,7 @@ def later_encodings(held: ProtectionSettings) -> tuple[Encoding, ...]:
         SettingsError: one is no number from 0 to 51.
     """
     numbers = [part.strip() for part in held.later_crf.split(",") if part.strip()]
-    wrong = [part for part in numbers if not (part.isdigit() and int(part) <= WORST_CRF)]
+    wrong = [part for part in numbers if not (part.isdecimal() and int(part) <= WORST_CRF)]
     if wrong:
         raise SettingsError(
             f"protection.later_crf = '{held.later_crf}': '{wrong[0]}' is no quality of H.264",

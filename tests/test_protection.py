@@ -204,7 +204,7 @@ def test_settings_name_every_attack_that_needs_no_defence() -> None:
     assert set(ATTACK_NAMES) == set(ATTACKS) - {"adaptive"}
 
 
-@pytest.mark.parametrize("text", ["high", "18,99", "-1"])
+@pytest.mark.parametrize("text", ["high", "18,99", "-1", "²"])
 def test_a_quality_that_h264_does_not_have_is_refused(text: str) -> None:
     held = settings_of(f"protection.later_crf={text}").protection
     with pytest.raises(SettingsError, match="later_crf"):

@@ -160,7 +160,9 @@ def _check_pipes(
 ) -> None:
     """Nothing but the film may go to stdout, and only there is its container a free choice."""
     if resume and any(is_standard(path) for path in (*inputs, output or Path())):
-        raise UsageError("--resume needs files: a pipe cannot be read or written again")
+        raise UsageError(
+            "--resume needs files: a pipe cannot be read or written again", hint="name the files"
+        )
     if len(inputs) > 1 and any(is_standard(path) for path in inputs):
         raise UsageError(f"standard input and {len(inputs) - 1} other inputs", hint="give - alone")
     if output is not None and is_standard(output):

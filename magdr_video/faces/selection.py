@@ -34,7 +34,7 @@ def parse_choice(which: str) -> tuple[str, int]:
     word, _, number = which.partition(":")
     if word in ("all", "largest") and not number:
         return word, 0
-    if word == "index" and number.isdigit():
+    if word == "index" and number.isdecimal():
         return word, int(number)
     if Path(which).suffix or Path(which).is_file():
         return "picture", 0

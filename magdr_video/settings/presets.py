@@ -40,7 +40,10 @@ def read_preset(path: Path) -> dict[str, Any]:
             f"preset {path}: {error.strerror}", hint="name an existing TOML file"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"preset {path} is not TOML: {error}") from error
+        raise SettingsError(
+            f"preset {path} is not TOML: {error}",
+            hint="--print-config lists what a preset can hold, by section and key",
+        ) from error
     flat: dict[str, Any] = {}
     for name, value in held.items():
         entries = value.items() if isinstance(value, Mapping) else [(None, value)]

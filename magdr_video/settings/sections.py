@@ -167,7 +167,7 @@ class RunSettings:
 
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N", flag="device")
     batch: int = _setting(16, "frames a batch", low=1, high=512)
-    seed: int = _setting(0, "seed of everything random", low=0)
+    seed: int = _setting(0, "seed of everything random", low=0, high=2**32 - 1)
     strict: bool = _setting(False, "a face that fails ends the run (exit 1)", flag="strict")
     jobs: int = _setting(
         1, "clips worked on at once, each in its own process", low=1, high=256, flag="jobs"

@@ -61,7 +61,8 @@ def test_a_picture_of_a_face_that_is_missing_is_3_and_no_face_at_all_is_4(
     run: Run, clip: Path, dry: tuple[str, ...]
 ) -> None:
     assert_error(run("defend", clip, "--face", "none.jpg", *dry), 3, "none.jpg does not exist")
-    assert_error(run("defend", clip, "--face", "second", *dry), 4, "names no face")
+    for wrong in ("second", "index:", "index:²"):
+        assert_error(run("defend", clip, "--face", wrong, *dry), 4, "names no face")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,7 @@ def test_a_picture_of_a_face_that_is_missing_is_3_and_no_face_at_all_is_4(
         ("--preset", "none.toml"),
         ("-e", "tune"),
         ("--device", "gpu"),
+        ("--device", "cuda:²"),
     ],
 )
 def test_a_wrong_value_is_4(run: Run, clip: Path, arguments: tuple[str, ...]) -> None:
