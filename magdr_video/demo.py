@@ -117,7 +117,9 @@ def _make_room(folder: Path, made: list[Path], clip: Path | None, *, overwrite: 
         for path in there:
             path.unlink()
     except OSError as error:
-        raise OutputError(f"cannot make room in {folder}: {error.strerror}") from error
+        raise OutputError(
+            f"cannot make room in {folder}: {error.strerror}", hint="name a folder with -o"
+        ) from error
 
 
 def run_demo(

@@ -49,7 +49,7 @@ def read_driving(
         InputError: the clip cannot be read or shows no face.
         WeightsError: the estimator's weights are missing.
     """
-    record = zoo.find(settings.model.au_estimator)
+    record = zoo.find_for(settings.model.au_estimator, "driving", "model.au_estimator")
     estimator = zoo.load(record, device)
     times: list[Fraction] = []
     rows: list[Tensor] = []

@@ -64,7 +64,7 @@ def load_models(settings: Settings) -> Models:
         strength=about.strength,
         values=about.values,
     )
-    parser = zoo.find(settings.model.parser)
+    parser = zoo.find_for(settings.model.parser, "parse", "model.parser")
     table, notes = _calibration(settings, translator)
     recnet = unfitted(settings.task, ())
     more: tuple[str, ...] = ()

@@ -113,6 +113,7 @@ def defend(
         show_settings(resolved)
         return
     settings = resolved.settings
+    options.check_condition(settings.task, attributes, expression)
     _check_pipes(inputs, output, pipe_format, as_json=as_json, resume=resume)
     sources, many = expand(inputs, recursive=recursive), are_many(inputs)
     done = None

@@ -68,6 +68,7 @@ def detect(
         show_settings(resolved)
         return
     settings = resolved.settings
+    options.check_condition(settings.task, attributes, expression)
     if sample and any(is_standard(path) for path in inputs):
         raise UsageError("--sample seeks, which a pipe cannot", hint="name a file")
     entries = [Entry(Job(source.path)) for source in expand(inputs, recursive=recursive)]

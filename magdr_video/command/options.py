@@ -83,3 +83,21 @@ def pair(text: str) -> tuple[str, str]:
     if not sign or not key:
         raise SettingsError(f"-e '{text}' has no '='", hint="write -e key=value")
     return key, value
+
+
+def check_condition(task: str, attributes: str | None, expression: str | None) -> None:
+    """Refuse a flag that the task would not heed.
+
+    Raises:
+        SettingsError: attributes for another task than edit, an expression for another than
+            reenact.
+    """
+    for flag, given, kind in (
+        ("--attributes", attributes, "edit"),
+        ("--expression", expression, "reenact"),
+    ):
+        if given is not None and task != kind:
+            raise SettingsError(
+                f"{flag} steers {kind}, the task is {task}",
+                hint=f"add --task {kind}, or drop {flag}",
+            )

@@ -120,6 +120,7 @@ def protect(
     if print_config:
         show_settings(resolved)
         return
+    options.check_condition(resolved.settings.task, attributes, expression)
     many = are_many(inputs)
     entries = plan(
         expand(inputs, recursive=recursive),

@@ -55,13 +55,17 @@ def _locate(name_or_path: str | Path) -> tuple[str, Path]:
     if isinstance(name_or_path, str) and text in named:
         return text, named[text]
     path = Path(name_or_path).expanduser()
+    if path.is_file() and path.suffix not in SUFFIXES:
+        raise WeightsError(
+            f"{path} is no file of weights", hint=f"their names end in {', '.join(SUFFIXES)}"
+        )
     if path.suffix in SUFFIXES or len(path.parts) > 1:
         if path.is_file():
             return path.stem, path
         raise WeightsError(f"{path} is not there", hint="give the file of a checkpoint")
     raise WeightsError(
         f"no weights are named '{text}'",
-        hint=nearest(text, named) + f" Own weights lie in {user_folder()}.",
+        hint=f"{nearest(text, named)} (own weights lie in {user_folder()})",
     )
 
 
@@ -73,6 +77,22 @@ def find(name_or_path: str | Path) -> ModelRecord:
     """
     name, path = _locate(name_or_path)
     return record_of(path, name, shipped=path.parent == SHIPPED)
+
+
+def find_for(name_or_path: str, task: str, setting: str) -> ModelRecord:
+    """As `find`, for a setting that takes weights of one task only.
+
+    Raises:
+        WeightsError: as `find`.
+        SettingsError: the weights are for another task.
+    """
+    record = find(name_or_path)
+    if record.task != task:
+        raise SettingsError(
+            f"{setting} = '{name_or_path}' is for the task {record.task}, not {task}",
+            hint="magdr-video models list shows what there is",
+        )
+    return record
 
 
 def list_models() -> list[ModelRecord]:

@@ -141,6 +141,18 @@ def test_a_driving_clip_is_looked_at_before_any_model_is_loaded(
     assert translated == []
 
 
+@pytest.mark.parametrize("command", ["defend", "detect", "protect"])
+def test_a_condition_that_the_task_would_not_heed_is_4(
+    run: Run, clip: Path, translated: list[Path], command: str
+) -> None:
+    outcome = run(command, clip, "--task", "edit", "--expression", "happy")
+    assert_error(outcome, 4, "--expression steers reenact, the task is edit")
+    outcome = run(command, clip, "--task", "replace", "--attributes", "Black_Hair")
+    assert_error(outcome, 4, "--attributes steers edit, the task is replace")
+    assert "add --task edit" in outcome.err
+    assert translated == []
+
+
 def test_one_name_for_the_result_and_its_comparison_is_2(run: Run, clip: Path) -> None:
     target = clip.with_name("b.mp4")
     outcome = run("defend", clip, "-o", target, "--compare", target)

@@ -299,3 +299,18 @@ def test_looking_at_shipped_weights_loads_no_torch() -> None:
     code = "import sys; from magdr_video.models import zoo; zoo.list_models(); zoo.verify(); "
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_file_that_is_no_weights_is_not_called_missing(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"a film")
+    with pytest.raises(WeightsError, match="is no file of weights") as caught:
+        zoo.find(str(path))
+    assert ".safetensors" in caught.value.hint
+
+
+def test_a_setting_takes_weights_of_its_task_only() -> None:
+    held = zoo.find_for("bisenet-compact", "parse", "model.parser")
+    assert held.name == "bisenet-compact"
+    with pytest.raises(SettingsError, match=r"model\.parser = 'stargan-synthetic' is for the task"):
+        zoo.find_for("stargan-synthetic", "parse", "model.parser")
