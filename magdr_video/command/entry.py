@@ -5,13 +5,18 @@ Importing it loads next to nothing, so that signals are answered before anything
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from magdr_video.errors import ClosedPipe, MagdrError, UsageError, printable
+from magdr_video.errors import ClosedPipe, MagdrError, OutputError, UsageError, printable
 from magdr_video.stopping import heed_no_more, heed_signals
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What is printed has no room; films have their own check."""
+ROOM = "free some space or choose another disk"
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -20,14 +25,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = _run(arguments)
     except (ClosedPipe, BrokenPipeError):
-        # Keep the interpreter from complaining when it flushes the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         code = ClosedPipe.exit_code
     except MagdrError as error:
         print(describe(error), file=sys.stderr)
         code = error.exit_code
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _give_up_stdout()
+        place = error.filename or "standard output"
+        print(describe(OutputError(f"no space left for {place}", hint=ROOM)), file=sys.stderr)
+        code = OutputError.exit_code
     heed_no_more()
     sys.exit(code)
+
+
+def _give_up_stdout() -> None:
+    """Keep the interpreter from complaining when it flushes at exit what nobody takes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def describe(error: MagdrError) -> str:

@@ -96,6 +96,24 @@ def test_the_program_starts_from_a_checkout_and_as_a_module(tmp_path: Path) -> N
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_what_is_printed_to_a_full_disk_is_7_and_one_line() -> None:
+    words = ["defend", "a.mp4", "--task", "edit", "--print-config"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "magdr_video", *words],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 7
+    said = done.stderr.splitlines()
+    assert said[0] == "magdr-video: no space left for standard output"
+    assert len(said) == 2
+
+
 def test_training_recipes_are_reached_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["train", "calibrate", "--help"])
