@@ -73,7 +73,8 @@ def _run(arguments: list[str] | None) -> int:
         return 1
     except usage_error as error:
         message = error.format_message().rstrip(".")
-        if not message:  # the help has been shown instead
+        if message.startswith("Usage:"):  # a command without words is answered with its help
+            print(error.format_message())
             return UsageError.exit_code
         raise UsageError(message[0].lower() + message[1:], hint=_hint(error, words)) from error
     return code if isinstance(code, int) else 0
