@@ -180,9 +180,15 @@ def _sample(held: Document) -> str:
         if held["benchmark"] != "adaptive"
         else ""
     )
+    side = (
+        f" Each kind of hard negative and the faces after a codec are {plan['side_faces']} a task."
+        if held["benchmark"] == "detection"
+        else ""
+    )
     return (
         f"{LEAD[held['benchmark']]} Held-out faces a task: {sizes}; epsilon {plan['epsilon']:g} "
-        f"({plan['epsilon'] * 127.5:.3f}/255), seed {plan['seed']}.{learning}{_shortened(held)}"
+        f"({plan['epsilon'] * 127.5:.3f}/255), seed {plan['seed']}.{side}{learning}"
+        f"{_shortened(held)}"
     )
 
 

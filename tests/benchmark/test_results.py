@@ -46,6 +46,7 @@ def document(rows: list[dict], *, quick: bool = False) -> dict:
             "seed": 7,
             "faces": 4,
             "attacks": ["pgd"],
+            "side_faces": 4,
             "fitting_faces": 8,
             "baseline_share": 0.25,
         },
@@ -70,6 +71,12 @@ def test_the_page_says_where_magdr_leads_and_where_it_does_not() -> None:
     assert "the paper's two detectors" not in behind
     union = results_page({"detection": document([detector("DD", 0.6), detector("MagDR", 0.9)])})
     assert "the paper's two detectors, F1: DD 0.50" in union
+
+
+def test_the_page_says_how_few_faces_the_columns_beside_rest_on() -> None:
+    held = document([detector("MagDR", 0.9)])
+    held["plan"]["side_faces"] = 3
+    assert "faces after a codec are 3 a task" in results_page({"detection": held})
 
 
 def test_a_missed_face_is_laid_to_the_threshold_only_where_the_score_ranks_it() -> None:
