@@ -28,6 +28,7 @@ class _Heard:
     patient: bool = False
     aloud: bool = True
     put_off: bool = False
+    raised: Interrupted | None = None
 
 
 _heard = _Heard()
@@ -40,6 +41,7 @@ def heed_signals(*, aloud: bool = True) -> None:
         aloud: tell on stderr that the first signal was heard.
     """
     _heard.number, _heard.patient, _heard.aloud, _heard.put_off = 0, False, aloud, False
+    _heard.raised = None
     signal.signal(signal.SIGINT, _answer)
     signal.signal(signal.SIGTERM, _answer)
     if sys.unraisablehook is sys.__unraisablehook__:
@@ -50,6 +52,11 @@ def heed_no_more() -> None:
     """The program has said its last word: a signal ends the process, without a word."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def interruption() -> Interrupted | None:
+    """What a signal has raised, for whoever meets another error: a library may have made it so."""
+    return _heard.raised
 
 
 @contextmanager
@@ -79,7 +86,10 @@ def _answer(number: int, frame: FrameType | None) -> None:
         _put_off(number)
         return
     signal.signal(number, signal.SIG_DFL)  # one more ends the process on the spot
-    raise Interrupted("stopped by a signal; nothing half-written is left", signal_number=number)
+    _heard.raised = Interrupted(
+        "stopped by a signal; nothing half-written is left", signal_number=number
+    )
+    raise _heard.raised
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -76,6 +76,30 @@ def test_a_signal_that_comes_during_a_destructor_is_not_lost(
     assert running(drop, monkeypatch) == (code, LINE)
 
 
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_that_a_library_makes_another_error_of_is_still_a_signal(
+    number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        try:
+            signal.raise_signal(number)
+            time.sleep(30)
+        except Exception as error:
+            raise RuntimeError("while copying a parameter") from error
+
+    assert running(load, monkeypatch) == (code, LINE)
+
+
+def test_an_error_of_our_own_making_is_not_laid_to_a_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("no signal at all")
+
+    code, words = running(fail, monkeypatch)
+    assert code not in (0, 130, 143) and "no signal at all" in words
+
+
 def heeds(pid: int, number: int) -> bool:
     """True once the process answers the signal itself."""
     status = Path(f"/proc/{pid}/status").read_text()

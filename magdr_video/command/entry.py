@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from magdr_video.errors import ClosedPipe, MagdrError, OutputError, UsageError, printable
-from magdr_video.stopping import heed_no_more, heed_signals
+from magdr_video.stopping import heed_no_more, heed_signals, interruption
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What is printed has no room; films have their own check."""
@@ -28,17 +28,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _give_up_stdout()
         code = ClosedPipe.exit_code
     except MagdrError as error:
-        print(describe(error), file=sys.stderr)
-        code = error.exit_code
+        code = _tell(interruption() or error)
     except OSError as error:
         if error.errno not in FULL:
             raise
         _give_up_stdout()
         place = error.filename or "standard output"
-        print(describe(OutputError(f"no space left for {place}", hint=ROOM)), file=sys.stderr)
-        code = OutputError.exit_code
+        code = _tell(OutputError(f"no space left for {place}", hint=ROOM))
+    except Exception:
+        stopped = interruption()
+        if stopped is None:
+            raise
+        code = _tell(stopped)
     heed_no_more()
     sys.exit(code)
+
+
+def _tell(error: MagdrError) -> int:
+    print(describe(error), file=sys.stderr)
+    return error.exit_code
 
 
 def _give_up_stdout() -> None:
