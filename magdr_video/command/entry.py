@@ -11,7 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from magdr_video.errors import ClosedPipe, MagdrError, OutputError, UsageError, printable
+from magdr_video.errors import (
+    ClosedPipe,
+    Interrupted,
+    MagdrError,
+    OutputError,
+    UsageError,
+    printable,
+)
 from magdr_video.stopping import heed_no_more, heed_signals, interruption
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -27,6 +34,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (ClosedPipe, BrokenPipeError):
         _give_up_stdout()
         code = ClosedPipe.exit_code
+    except Interrupted as error:
+        code = _tell(error)
     except MagdrError as error:
         code = _tell(interruption() or error)
     except OSError as error:
