@@ -49,17 +49,3 @@ def straight_through(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor],
         return images + change
 
     return passed
-
-
-def with_gradient_of(
-    function: Callable[[Tensor], Tensor], stand_in: Callable[[Tensor], Tensor]
-) -> Callable[[Tensor], Tensor]:
-    """BPDA with a differentiable stand-in: values of the one, gradient of the other."""
-
-    def passed(images: Tensor) -> Tensor:
-        soft = stand_in(images)
-        with torch.no_grad():
-            change = function(images) - soft
-        return soft + change
-
-    return passed

@@ -96,11 +96,6 @@ class Plan:
         return {key: value for key, value in held.items() if key not in PLACES}
 
 
-def with_faces(plan: Plan, faces: int) -> Plan:
-    """The plan for another number of attacked faces; `count` bounds the others by it."""
-    return dataclasses.replace(plan, faces=faces)
-
-
 def quick(plan: Plan) -> Plan:
     """The same plan on so few faces that it shows whether all works; its figures mean little."""
     return dataclasses.replace(

@@ -148,7 +148,6 @@ def _spread(
 class TrackEntry:
     """The verdict on one track."""
 
-    first_frame: int
     last_frame: int
     perturbed: bool = False
     """The track's verdict."""
@@ -162,7 +161,6 @@ class TrackEntry:
     inspected_at: int = -1
     signs: Signs = NO_SIGNS
     """At the last round's first face."""
-    uses: int = 0
 
 
 @dataclass
@@ -190,7 +188,7 @@ class TrackCache:
         """The track's entry, made at its first face."""
         held = self.entries.get(track)
         if held is None:
-            held = self.entries[track] = TrackEntry(first_frame=frame, last_frame=frame)
+            held = self.entries[track] = TrackEntry(last_frame=frame)
         held.last_frame = max(held.last_frame, frame)
         return held
 
@@ -227,10 +225,8 @@ class TrackCache:
 
     def reuse(self, track: int, frame: int) -> bool:
         """The verdict on a face that no round begins with; counts a hit."""
-        held = self.entry(track, frame)
-        held.uses += 1
         self.hits += 1
-        return held.perturbed
+        return self.entry(track, frame).perturbed
 
     def forget_before(self, frame: int) -> None:
         """Drop entries of tracks unseen for `keep` frames: memory stays bounded."""

@@ -118,7 +118,7 @@ class Inspector:
         faces = _faces_by_track(batch, crops, around)
         signs = signs_of(crops)
         out = _Judged()
-        walks = [self._walk(track, held, signs, out, masks) for track, held in faces.items()]
+        walks = [self._walk(track, held, signs, out) for track, held in faces.items()]
         asked = [(walk, next(walk, None)) for walk in walks]
         while going := [(walk, want) for walk, want in asked if want is not None]:
             wants = [want for _, want in going]
@@ -132,7 +132,6 @@ class Inspector:
         faces: Mapping[int, _Face],
         signs: Sequence[Signs],
         out: _Judged,
-        masks: Masks,
     ) -> Iterator[_Want]:
         """Judge a track's faces of the batch in order; yields what must be inspected."""
         own = {frame: face for frame, face in faces.items() if face.index >= 0}

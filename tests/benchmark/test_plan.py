@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from magdr_video.benchmark.plan import Plan, quick, with_faces
+from magdr_video.benchmark.plan import Plan, quick
 from magdr_video.errors import SettingsError
 
 PLAN = Plan(data=Path(), out=Path())
 
 
 def test_held_out_counts_are_bounded_by_the_faces_and_training_ones_are_not() -> None:
-    few = with_faces(PLAN, 3)
+    few = replace(PLAN, faces=3)
     assert few.count("side_faces") == few.count("slow_faces") == few.count("adaptive_faces") == 3
     assert few.fitting_faces == PLAN.fitting_faces
 

@@ -152,7 +152,6 @@ def test_faces_that_reuse_are_counted() -> None:
     cache = TrackCache(4)
     inspected(cache, range(0, 10))
     assert cache.hits == 10 - 2
-    assert cache.entries[0].uses == 8
 
 
 def test_a_jump_of_the_noise_or_of_the_scale_asks_for_a_round_before_its_time() -> None:
@@ -197,4 +196,4 @@ def test_a_track_long_unseen_is_forgotten_and_begins_anew() -> None:
     cache.forget_before(16)
     assert set(cache.entries) == {2}
     assert cache.due(1, 17)
-    assert cache.entry(1, 17).first_frame == 17
+    assert not cache.entry(1, 17).is_judged
