@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,13 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"shared data not found at {folder}; set MAGDR_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def cuda_device() -> torch.device:
+    """The first CUDA device; skips where there is none, unless MAGDR_REQUIRE_CUDA=1 forbids it."""
+    if not torch.cuda.is_available():
+        if os.environ.get("MAGDR_REQUIRE_CUDA") == "1":
+            pytest.fail("MAGDR_REQUIRE_CUDA=1, and torch shows no CUDA device")
+        pytest.skip("no CUDA device")
+    return torch.device("cuda", 0)

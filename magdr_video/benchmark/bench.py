@@ -45,6 +45,7 @@ from magdr_video.benchmark.tables import (
     speed_tables,
     strength_table,
 )
+from magdr_video.benchmark.variants import make_variant, require_variants
 from magdr_video.demo import write_source
 from magdr_video.device import set_threads
 from magdr_video.errors import OutputError
@@ -248,10 +249,16 @@ def run_speed(
     limit: int = 0,
     quality: int = 0,
     plot: bool = False,
+    variants: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Speed on clips, or on a self-made one where none is given; returns the document."""
+    """Speed on clips, or on a self-made one where none is given; returns the document.
+
+    Args:
+        variants: made of each clip and measured after it, see `variants.VARIANTS`.
+    """
     if plot:
         pyplot()
+    require_variants(variants)
     _make_folder(out)
     models = load_models(settings)
     with tempfile.TemporaryDirectory() as scratch:
@@ -259,6 +266,14 @@ def run_speed(
             own = Path(scratch) / "portrait.mp4"
             write_source(own, SELF_MADE_SECONDS, overwrite=True)
             clips = [own]
+        clips = [
+            *clips,
+            *(
+                make_variant(clip, name, Path(scratch), limit)
+                for clip in clips
+                for name in variants
+            ),
+        ]
         rows = [
             measure_clip(clip, settings, models, limit=limit, quality=quality, say=say)
             for clip in clips

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from magdr_video.benchmark.device_use import device_use
 from magdr_video.benchmark.document import machine, source_commit
 from magdr_video.benchmark.landmarks import landmark_errors
 from magdr_video.benchmark.shortcuts import shortcut_costs
 from magdr_video.benchmark.stage_costs import (
+    FACE_STAGES,
+    PROFILED_FRAMES,
     copied_bytes,
     encode,
     first_frames,
     frame_bytes,
     stage_costs,
+    stage_uses,
 )
 from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, forget_peak, peak_memory
 from magdr_video.device import describe, give_back_memory
@@ -198,17 +203,23 @@ def measure_clip(
         stages, _ = stage_costs(clip, folder, settings, models, limit)
         say(f"{clip.name}: landmarks against those of every frame")
         found = landmark_errors(clip, settings, models, limit).values()
+        device = {}
+        if models.device.type == "cuda":
+            say(f"{clip.name}: what the device does")
+            device = device_figures(clip, folder, settings, models, limit)
         shortcuts = {}
         if quality:
             say(f"{clip.name}: what the shortcuts cost")
             shortcuts = shortcut_costs(clip, settings, models, quality)
     return {
+        "ratios": ratios(bare, plain, defended, stages),
         "clip": clip.name,
         "sha256": sha256_of(clip),
         "frames": defended.frames,
         "faces": defended.report.faces,
         "faces_perturbed": defended.report.faces_perturbed,
-        "ratios": ratios(bare, plain, defended, stages),
+        "faces_per_second": face_rates(stages, defended.report.faces),
+        "device": device,
         "passes": passes(defended),
         "landmarks": found,
         "shortcuts": shortcuts,
@@ -225,6 +236,37 @@ def measure_clip(
             "peak_mib": round(defended.peak, 1),
         },
     }
+
+
+def face_rates(stages: dict[str, Spent], faces: int) -> dict[str, float]:
+    """Faces a second of the face stages one after another, each alone."""
+    known = sum(stages[name].wall for name in FACE_STAGES)
+    return {
+        "found already": faces / max(1e-9, known),
+        "with finding them": faces / max(1e-9, known + stages["find faces"].wall),
+    }
+
+
+def device_figures(
+    clip: Path, folder: Path, settings: Settings, models: Models, limit: int
+) -> dict[str, Any]:
+    """What a CUDA device does in each stage alone and in the whole run, on the clip's beginning."""
+    uses, frames = stage_uses(clip, folder, settings, models, limit)
+    seen = min(limit or PROFILED_FRAMES, PROFILED_FRAMES)
+    with device_use(models.device) as use:
+        held = whole(clip, folder, settings, models, seen)
+    return {
+        "frames": frames,
+        "whole run": use.values(held.frames),
+        "stages": {name: one.values(frames) for name, one in uses.items()},
+        "peak_memory_mib": _device_peak(models),
+    }
+
+
+def _device_peak(models: Models) -> float:
+    import torch
+
+    return float(torch.cuda.max_memory_allocated(models.device)) / (1 << 20)
 
 
 def ratios(
@@ -290,8 +332,9 @@ def _run(held: PipelineRun) -> dict[str, float]:
 def speed_document(
     clips: Sequence[dict[str, Any]], settings: Settings, models: Models
 ) -> dict[str, Any]:
-    """The document of a speed benchmark."""
-    return {
+    """The document of a speed benchmark, ratios first."""
+    held = {
+        "ratios": {clip["clip"]: clip["ratios"] for clip in clips},
         "schema": 1,
         "benchmark": "speed",
         "task": settings.task,
@@ -303,3 +346,13 @@ def speed_document(
         "libraries": library_versions(),
         "commit": source_commit(),
     }
+    return dict(in_json(held))
+
+
+def in_json(value: Any) -> Any:
+    """The same value without numbers that JSON has no word for; they become null."""
+    if isinstance(value, Mapping):
+        return {key: in_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [in_json(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from magdr_video.benchmark.device_use import DeviceUse, device_use
 from magdr_video.benchmark.stopwatch import Spent
 from magdr_video.loading import Models
 from magdr_video.pipeline import with_neighbours
@@ -31,6 +32,12 @@ STAGES = (
     "encode",
 )
 """In the order of the loop."""
+
+FACE_STAGES = ("align", "parse", "inspect", "reconstruct", "translate", "paste")
+"""Those whose work grows with the faces, once they are found."""
+
+PROFILED_FRAMES = 64
+"""Frames at most while the device's own work is recorded: every kernel is kept."""
 
 
 def first_frames(batches: Iterable[FrameBatch], limit: int) -> Iterator[FrameBatch]:
@@ -60,8 +67,23 @@ def encode(clip: Path, target: Path, batches: Iterable[FrameBatch], settings: Se
             writer.write(batch)
 
 
-def stage_costs(
+def stage_uses(
     clip: Path, folder: Path, settings: Settings, models: Models, limit: int
+) -> tuple[dict[str, DeviceUse], int]:
+    """What a CUDA device does in each stage, and the frames that this was seen on."""
+    uses: dict[str, DeviceUse] = {}
+    seen = min(limit or PROFILED_FRAMES, PROFILED_FRAMES)
+    _, report = stage_costs(clip, folder, settings, models, seen, uses)
+    return uses, report.frames_in
+
+
+def stage_costs(
+    clip: Path,
+    folder: Path,
+    settings: Settings,
+    models: Models,
+    limit: int,
+    uses: dict[str, DeviceUse] | None = None,
 ) -> tuple[dict[str, Spent], RunReport]:
     """Seconds of each of `STAGES` when nothing else runs, and what the stages counted.
 
@@ -70,13 +92,17 @@ def stage_costs(
     Args:
         folder: scratch space for the encoded result.
         limit: frames held in memory, at least; 0 for the whole clip.
+        uses: is told what a CUDA device does in each stage, where it is given; that slows all.
     """
     spent = {name: Spent() for name in STAGES}
     device = models.device.type
 
     def timed(name: str, work: Callable[[], Held]) -> Held:
         with spent[name].running(device):
-            return work()
+            if uses is None:
+                return work()
+            with device_use(models.device) as uses[name]:
+                return work()
 
     report = RunReport()
     with ClipReader(clip, batch=settings.run.batch) as reader:

@@ -258,6 +258,10 @@ def speed_tables(held: Row) -> list[Table]:
         pairs += [("memory, MiB a 1000 frames (second half)", slope)]
         first = clip["runs"]["defended"]["first_frame_seconds"]
         pairs += [("first frame after the weights, s", number(first))]
+        pairs += [
+            (f"face stages alone, faces a second, {key}", number(value, 1))
+            for key, value in clip["faces_per_second"].items()
+        ]
         copied = clip["runs"]["defended"]["bytes_copied_per_frame"] / 1e6
         pairs += [("host bytes copied a frame, MB", number(copied))]
         out.append(Table(f"Ratios and counts: {name}", ("what", "value"), tuple(pairs)))
@@ -265,9 +269,39 @@ def speed_tables(held: Row) -> list[Table]:
         lines = tuple(_cost_line(key, row) for key, row in parts.items())
         head = ("stage or run", "frames a second", "core-ms a frame", "wall ms a frame")
         out.append(Table(f"On {held['machine']['cpu']}: {name}", head, lines))
+        if clip.get("device"):
+            out += _device_tables(clip, held["device"])
         if clip.get("shortcuts"):
             out.append(_shortcut_table(clip))
     return out
+
+
+def _device_tables(clip: Row, name: str) -> list[Table]:
+    """How busy the device is, and with which kernels."""
+    held = clip["device"]
+    parts = {f"{key}, alone": row for key, row in held["stages"].items()}
+    parts["whole run"] = held["whole run"]
+    keys = ("utilisation", "busy_ms_per_frame", "copying_ms_per_frame", "kernels_per_frame")
+    lines = tuple(
+        (part, *(number(row[key], 1 if key == "kernels_per_frame" else 3) for key in keys))
+        for part, row in parts.items()
+    )
+    head = (
+        "stage or run",
+        "busy share",
+        "busy ms a frame",
+        "copying ms a frame",
+        "kernels a frame",
+    )
+    where = f"{name}: {clip['clip']}, {held['frames']} frames"
+    kernels = tuple(
+        (kernel, number(value, 4))
+        for kernel, value in held["whole run"]["dearest_ms_per_frame"].items()
+    )
+    return [
+        Table(f"What the device does, {where}", head, lines),
+        Table(f"Dearest kernels, {where}", ("kernel", "ms a frame"), kernels),
+    ]
 
 
 def _shortcut_table(clip: Row) -> Table:

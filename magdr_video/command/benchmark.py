@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import Parameter, Signature
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from magdr_video.errors import SettingsError, UsageError
+from magdr_video.errors import OutputError, SettingsError, UsageError
 from magdr_video.progress import print_table, say
 from magdr_video.settings import TASKS
 
@@ -238,21 +239,42 @@ def speed(
     quality: int = typer.Option(
         0, "--quality", help="Compare so many frames with a run without each shortcut.", min=0
     ),
+    variants: str = typer.Option(
+        "", "--variants", help="Made of each clip and measured too: 1080p, two-faces."
+    ),
     plot: bool = typer.Option(False, "--plot", help="Draw where a frame's time goes."),
+    as_json: str = typer.Option(
+        "", "--json", metavar="FILE", help="Write the document; '-' prints it, and nothing else."
+    ),
     quiet: bool = QUIET,
 ) -> None:
     """Frames a second of each stage and of the whole, passes, copies and memory."""
     from magdr_video.settings import load_settings
 
+    if as_json not in ("", "-") and not Path(as_json).parent.is_dir():
+        raise OutputError(f"--json {as_json}: there is no such folder", hint="make it first")
     flags = {"run.device": device}
     settings = load_settings(task=task, overrides=overrides, flags=flags)
     from magdr_video.benchmark.bench import run_speed
     from magdr_video.benchmark.tables import speed_tables
 
     held = run_speed(
-        _clips(clips or []), settings, out, _say(quiet), limit=frames, quality=quality, plot=plot
+        _clips(clips or []),
+        settings,
+        out,
+        _say(quiet),
+        limit=frames,
+        quality=quality,
+        plot=plot,
+        variants=_words(variants),
     )
-    _show(speed_tables(held), quiet)
+    _show(speed_tables(held), quiet or as_json == "-")
+    if as_json == "-":
+        print(json.dumps(held))
+    elif as_json:
+        from magdr_video.provenance import write_json
+
+        write_json(Path(as_json), held)
 
 
 def _clips(clips: Sequence[Path]) -> Sequence[Path]:

@@ -65,6 +65,7 @@ def test_the_table_of_shortcuts_follows_the_stages() -> None:
         "memory": {"slope_mib_per_1000_frames": None, "peak_mib": 1.0},
         "runs": {"defended": {"first_frame_seconds": 1.0, "bytes_copied_per_frame": 1.0}},
         "stages": {},
+        "faces_per_second": {},
         "shortcuts": {"nothing held": row},
     }
     clip["runs"]["defended"] |= {  # type: ignore[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from magdr_video.benchmark import speed, stage_costs
+from magdr_video.benchmark.device_use import DeviceUse, Piece, add_up, device_use
 from magdr_video.benchmark.landmarks import LandmarkErrors
 from magdr_video.benchmark.stopwatch import (
     MemoryTrace,
@@ -122,7 +124,7 @@ def test_a_pasted_luma_plane_is_a_copy_and_the_chroma_planes_are_not(measured: d
 
 
 def test_the_table_has_ratios_first_and_names_the_processor(measured: dict) -> None:
-    held = {"clips": [measured], "task": "edit", "machine": {"cpu": "Test CPU"}}
+    held = {"clips": [measured], "task": "edit", "machine": {"cpu": "Test CPU"}, "device": "cpu"}
     first, second = speed_tables(held)
     assert first.rows[0][0] == "defended / undefended"
     assert "Test CPU" in second.title
@@ -184,3 +186,76 @@ def test_a_peak_can_be_forgotten() -> None:
     del ballast
     forget_peak()
     assert peak_memory() < high - 64
+
+
+def test_the_document_begins_with_the_ratios_and_is_json(measured: dict) -> None:
+    held = speed.speed_document([measured], load_settings(task="edit"), FakeModels())  # type: ignore[arg-type]
+    told = json.loads(json.dumps(held, allow_nan=False))
+    assert next(iter(told)) == "ratios"
+    assert told["ratios"]["clip.mp4"] == measured["ratios"]
+    assert next(iter(told["clips"][0])) == "ratios"
+
+
+def test_numbers_that_json_has_no_word_for_become_null() -> None:
+    assert speed.in_json({"a": [1.5, float("inf")], "b": float("nan")}) == {
+        "a": [1.5, None],
+        "b": None,
+    }
+
+
+def test_faces_a_second_leave_out_decoding_and_encoding() -> None:
+    stages = {name: Spent(wall=0.5) for name in stage_costs.STAGES}
+    rates = speed.face_rates(stages, 30)
+    assert rates == {"found already": 10.0, "with finding them": pytest.approx(30 / 3.5)}
+
+
+def test_a_device_is_busy_once_where_its_work_overlaps() -> None:
+    use = DeviceUse(wall=10.0)
+    pieces = [
+        Piece("late", 6.0, 7.0),
+        Piece("conv", 0.0, 3.0),
+        Piece("conv", 2.0, 4.0),
+        Piece("inside", 2.5, 3.5),
+        Piece("Memcpy HtoD (Pinned -> Device)", 3.5, 5.0),
+    ]
+    add_up(pieces, use)
+    assert use.busy == 6.0
+    assert use.copying == 1.5
+    assert use.launches == 4
+    assert next(iter(use.dearest)) == "conv"
+    assert use.dearest == {"conv": 5.0, "late": 1.0, "inside": 1.0}
+    assert use.values(frames=2)["utilisation"] == pytest.approx(0.6)
+    assert use.values(frames=2)["kernels_per_frame"] == 2
+
+
+def test_on_a_processor_there_is_no_device_to_record() -> None:
+    with device_use(torch.device("cpu")) as use:
+        torch.ones(3).sum()
+    assert (use.busy, use.launches) == (0.0, 0)
+    assert use.wall > 0
+
+
+def test_what_a_device_does_is_recorded(cuda_device: torch.device) -> None:
+    with device_use(cuda_device) as use:
+        held = torch.randn(64, 64, device=cuda_device)
+        for _ in range(5):
+            held = held @ held
+        held.cpu()
+    assert 0 < use.busy <= use.wall
+    assert use.launches >= 5
+    assert use.copying > 0
+
+
+def test_the_table_of_a_device_names_it(measured: dict) -> None:
+    use = DeviceUse(wall=1.0, busy=0.25, launches=40, dearest={"conv": 0.125})
+    device = {"frames": 10, "whole run": use.values(10), "stages": {"parse": use.values(10)}}
+    held = {
+        "clips": [measured | {"device": device}],
+        "task": "edit",
+        "machine": {"cpu": "Test CPU"},
+        "device": "cuda:0 (Test)",
+    }
+    _, _, stages, kernels = speed_tables(held)
+    assert "cuda:0 (Test)" in stages.title
+    assert stages.rows[0] == ("parse, alone", "0.250", "25.000", "0.000", "4.0")
+    assert kernels.rows == (("conv", "12.5000"),)
