@@ -174,7 +174,7 @@ def test_too_many_pixels_at_once_and_closed_planes_are_copied_after_all(
     closed = replace(batch, planes=tuple(plane.copy() for plane in batch.planes))
     closed.planes[1].flags.writeable = False
     assert paste(closed, crops, translated, whole(crops), in_place=True) is not closed
-    monkeypatch.setattr("magdr_video.faces.pasting._PIXELS_HELD", 0)
+    monkeypatch.setattr("magdr_video.faces.pasting._BYTES_HELD", 0)
     assert paste(batch, crops, translated, whole(crops), in_place=True) is not batch
     np.testing.assert_array_equal(batch.planes[0], closed.planes[0])
 
@@ -195,3 +195,39 @@ def test_a_failure_leaves_the_frames_as_they_were(monkeypatch: pytest.MonkeyPatc
         paste(batch, crops, translated, weight, in_place=True)
     for plane, old in zip(batch.planes, before, strict=True):
         np.testing.assert_array_equal(plane, old)
+
+
+def test_a_face_alone_and_the_same_beside_others_get_the_same_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = make_batch(2, 96, 128)
+    crops = align(batch, make_faces([0, 1], np.array([[40.0, 40.0], [70.0, 50.0]]), 36.0), 32)
+    translated = (crops.data + 0.3).clamp(0, 1)
+    alone = paste(batch, crops, translated, whole(crops))
+    nobody = np.zeros(2, np.bool_)
+    monkeypatch.setattr("magdr_video.faces.pasting._alone", lambda *given: nobody)
+    for ours, theirs in zip(
+        alone.planes, paste(batch, crops, translated, whole(crops)).planes, strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_faces_that_nearly_touch_do_not_wipe_out_each_others_chroma() -> None:
+    batch = make_batch(1, 96, 128)
+    for gap in range(1, 9):
+        faces = make_faces([0, 0], np.array([[40.0, 48.0], [40.0, 48.0]]), 20.0)
+        side = 32 / align(batch, faces, 32, "box").affine[0, 0, 0]
+        centres = np.array([[40.0, 48.0], [40.0 + side + gap, 48.0]])
+        crops = align(batch, make_faces([0, 0], centres, 20.0), 32, "box")
+        each = [
+            paste(batch, crops.piece(row), 1 - crops.data[row], whole(crops)[row])
+            for row in (slice(0, 1), slice(1, 2))
+        ]
+        both = paste(batch, crops, 1 - crops.data, whole(crops))
+        for old, first, second, ours in zip(
+            batch.planes, each[0].planes, each[1].planes, both.planes, strict=True
+        ):
+            only_first = (first != old) & (second == old)
+            np.testing.assert_array_equal(ours[only_first], first[only_first])
+            only_second = (first == old) & (second != old)
+            np.testing.assert_array_equal(ours[only_second], second[only_second])
