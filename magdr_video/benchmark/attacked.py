@@ -23,6 +23,8 @@ ROOMS = ("attacks/loop", "attacks/problem", "attacks/registry", "benchmark/attac
 
 BLOCK = 4
 """Faces of a cell: few, so that an interruption loses little and more faces take over the first."""
+AT_ONCE = 64
+"""Faces that are attacked together on a GPU, which a block does not fill; a multiple of it."""
 
 CROPS, FOUND, UNBOUNDED = "crops", "found", "unbounded"
 """Tensors of a cell: uint8 crops; of C&W also (F,) successes and uint8 crops before clipping."""
@@ -44,6 +46,8 @@ class Attacked:
     """The faces of a set under one attack: cells of a few faces each, shared by all tables."""
 
     cells: tuple[Cell, ...]
+    device: torch.device
+    """Where its faces are looked at."""
 
     @cached_property
     def address(self) -> str:
@@ -57,11 +61,12 @@ class Attacked:
             steps: as if the attack had ended after so many; it must have kept them
                 (`attacks.loop.MARKS`).
         """
-        return self.held(store, CROPS if steps is None else f"{CROPS}@{steps}").float() / 255
+        held = self.held(store, CROPS if steps is None else f"{CROPS}@{steps}")
+        return held.float() / 255
 
     def held(self, store: CellStore, name: str) -> Tensor:
-        """One of the cells' tensors, faces joined."""
-        return torch.cat([store.get(cell)[name] for cell in self.cells])
+        """One of the cells' tensors, faces joined, on the device."""
+        return torch.cat([store.get(cell)[name] for cell in self.cells]).to(self.device)
 
 
 def attacked(
@@ -82,6 +87,19 @@ def attacked(
     source = source_hash((*ROOMS, own, *subject.rooms))
     several = chosen.name in MANY_CONDITIONS
 
+    def make(part: slice) -> dict[str, Tensor]:
+        crops = faces.crops[part]
+        problem = Problem(
+            generate=subject.translator,
+            images=crops,
+            condition=_conditions(subject, part, several),
+            target=subject.target(crops),
+            first=part.start,
+            defence=None if defence is None else defence(part),
+        )
+        found = attack(chosen.name, problem, chosen.options(seed))
+        return _content(found, crops, chosen.settings["epsilon"])
+
     def cell(part: slice) -> Cell:
         condition = _conditions(subject, part, several)
         key = {
@@ -96,24 +114,43 @@ def attacked(
             "source": source,
         }
 
-        def make() -> dict[str, Tensor]:
-            crops = faces.crops[part]
-            problem = Problem(
-                generate=subject.translator,
-                images=crops,
-                condition=condition,
-                target=subject.target(crops),
-                first=part.start,
-                defence=None if defence is None else defence(part),
-            )
-            made = attack(chosen.name, problem, chosen.options(seed))
-            return _content(made, crops, chosen.settings["epsilon"])
-
         shown = ", ".join(f"{name} {value:g}" for name, value in chosen.settings.items())
         name = f"{subject.task}: {chosen.name} ({shown}) on faces {part.start + 1} to {part.stop}"
-        return Cell(name, key, chosen.passes * (part.stop - part.start), make)
+        weight = chosen.passes * (part.stop - part.start)
+        return Cell(name, key, weight, lambda: made.pop(part))
 
-    return Attacked(tuple(cell(part) for part in blocks(len(faces))))
+    made = _Ahead(make, len(faces), _faces_at_once(subject.device))
+    return Attacked(tuple(cell(part) for part in blocks(len(faces))), subject.device)
+
+
+def _faces_at_once(device: torch.device) -> int:
+    return BLOCK if device.type == "cpu" else AT_ONCE
+
+
+class _Ahead:
+    """Attacks more faces than are asked for and hands them out block by block.
+
+    No face's crop depends on the faces beside it, so that the blocks are those made alone.
+
+    Args:
+        make: attacks a part of the faces.
+        count: faces in all.
+        wide: faces that are attacked together.
+    """
+
+    def __init__(self, make: Callable[[slice], dict[str, Tensor]], count: int, wide: int) -> None:
+        self._make, self._count, self._wide = make, count, wide
+        self._ready: dict[int, dict[str, Tensor]] = {}
+
+    def pop(self, block: slice) -> dict[str, Tensor]:
+        """A block's content, made with the blocks after it where it is not there yet."""
+        if block.start not in self._ready:
+            whole = slice(block.start, min(block.start + self._wide, self._count))
+            content = self._make(whole)
+            for part in blocks(whole.stop - whole.start):
+                cut = {name: held[part] for name, held in content.items()}
+                self._ready[block.start + part.start] = cut
+        return self._ready.pop(block.start)
 
 
 def blocks(count: int) -> list[slice]:

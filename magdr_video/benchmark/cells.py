@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ class CellStore:
                 self._held[address] = load_file(path)
                 self.found += 1
             else:
-                self._held[address] = self._write(path, cell.make())
+                self._held[address] = self._write(path, _at_rest(cell.make()))
                 self.made += 1
         return self._held[address]
 
@@ -120,14 +121,20 @@ class CellStore:
         return self.folder / f"{cell.address[:40]}.safetensors"
 
     def _write(self, path: Path, content: Content) -> Content:
-        part = path.with_suffix(".part")
+        # Named after the process: several may work on one folder.
+        part = path.with_suffix(f".{os.getpid()}.part")
         try:
-            save_file({name: held.contiguous() for name, held in content.items()}, part)
+            save_file(content, part)
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise OutputError(f"cannot write {path}: {error.strerror}") from error
         return content
+
+
+def _at_rest(content: Content) -> Content:
+    """As it is kept: on the CPU, whatever device made it."""
+    return {name: held.detach().cpu().contiguous() for name, held in content.items()}
 
 
 @dataclass

@@ -13,6 +13,7 @@ from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.scene import Scene
 from magdr_video.benchmark.subject import Subject, facts
 from magdr_video.benchmark.threats import Threat
+from magdr_video.device import describe
 from magdr_video.provenance import library_versions
 
 SCHEMA = 1
@@ -91,6 +92,7 @@ def document(
     return {
         **made_by(kind, [scene.subject for scene in scenes]),
         "quick": plan.quick,
+        "device": describe(scenes[0].subject.device),
         "plan": plan.described(),
         "threat_models": [
             threat_model(scene.task, scene.threat(name), count or plan.faces)

@@ -11,8 +11,8 @@ from magdr_video.errors import SettingsError, UsageError, nearest
 from magdr_video.settings import TASKS
 
 SEED = 1234
-PLACES = ("data", "out", "generator", "overrides")
-"""Fields that may name folders of a machine; what lies there is told by its SHA-256."""
+PLACES = ("data", "out", "generator", "overrides", "device")
+"""Fields that name parts of a machine; what lies in its folders is told by its SHA-256."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,8 @@ class Plan:
     """Generator passes a search may spend on one face."""
     seed: int = SEED
     quick: bool = False
+    device: str = "auto"
+    """Where networks run: 'auto', 'cpu', 'cuda' or 'cuda:N'."""
 
     def __post_init__(self) -> None:
         for task in self.tasks:

@@ -246,4 +246,4 @@ def grid(scenes: Sequence[Scene]) -> list[tuple[str, list[tuple[str, Tensor]]]]:
 
 
 def _levels(image: Tensor) -> Tensor:
-    return (image * 255).round().to(torch.uint8)
+    return (image * 255).round().to(torch.uint8).cpu()

@@ -273,7 +273,8 @@ def _made_on(documents: Mapping[str, Document]) -> str:
     commits = sorted({one["commit"] or "unknown" for one in documents.values()})
     lines = [
         f"* Source commit {', '.join(commits)}",
-        f"* Machine: {held['machine']['cpu']}, {held['machine']['cores']} cores",
+        f"* Machine: {held['machine']['cpu']}, {held['machine']['cores']} cores; networks on "
+        f"{held.get('device', 'cpu')}",
         "* Libraries: " + ", ".join(f"{k} {v}" for k, v in held["libraries"].items()),
     ]
     for task, subject in held["subjects"].items():

@@ -81,10 +81,14 @@ class Scene:
     def __init__(self, plan: Plan, subject: Subject, store: CellStore) -> None:
         self.plan, self.subject, self.store = plan, subject, store
         self.data = open_dataset(plan.dataset, plan.data)
-        self.faces = load_face_set(self.data, "test", plan.faces, subject.size)
-        self.fitting = load_face_set(self.data, "train", plan.fitting_faces, subject.size)
+        self.faces = self._faces("test", plan.faces)
+        self.fitting = self._faces("train", plan.fitting_faces)
         self._seen: dict[str, Seen] = {}
         self._under: dict[tuple[Any, ...], Attacked] = {}
+
+    def _faces(self, split: str, count: int, times: int = 1) -> FaceSet:
+        size = times * self.subject.size
+        return load_face_set(self.data, split, count, size, self.subject.device)
 
     @property
     def task(self) -> str:
@@ -133,14 +137,12 @@ class Scene:
     @cached_property
     def validation(self) -> FaceSet:
         """Clean faces of identities that nothing was fitted on."""
-        count = self.plan.validation_faces
-        return load_face_set(self.data, "validation", count, self.subject.size)
+        return self._faces("validation", self.plan.validation_faces)
 
     @cached_property
     def material(self) -> Material:
         """What trained baselines learn from."""
-        count, size = self.plan.picture_faces, 2 * self.subject.size
-        pictures = load_face_set(self.data, "train", count, size)
+        pictures = self._faces("train", self.plan.picture_faces, times=2)
         clean, attacked = self.clean_fitting, self.attacked_fitting
         return Material(
             Samples(clean.crops, clean.condition, clean.draft),
@@ -164,10 +166,11 @@ def make_scenes(plan: Plan, store: CellStore) -> Mapping[str, Scene]:
 
     Raises:
         SettingsError: the plan names an attack that there is not.
+        DeviceError: the plan's device is not there.
     """
     for name in plan.attacks:
         threat(name, plan)
     return {
-        task: Scene(plan, load_subject(task, plan.generator, plan.overrides), store)
+        task: Scene(plan, load_subject(task, plan.generator, plan.overrides, plan.device), store)
         for task in plan.tasks
     }

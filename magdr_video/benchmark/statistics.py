@@ -28,7 +28,8 @@ def _draws(count: int, seed: int) -> Tensor:
 
 def estimate(values: Tensor, seed: int = 0) -> Estimate:
     """Mean over samples (F,) with a percentile bootstrap interval; NaN samples are left out."""
-    held = values.double()[~values.isnan()]
+    held = values.cpu().double()
+    held = held[~held.isnan()]
     if len(held) == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
     means = held[_draws(len(held), seed)].mean(dim=1)

@@ -33,7 +33,9 @@ from magdr_video.translation import Translator
 from magdr_video.types import Masks
 
 CHUNK = 16
-"""Faces a generator pass: bounds the memory."""
+"""Faces a generator pass on a CPU, whose caches hold no more."""
+CHUNK_ON_DEVICE = 64
+"""The same on a GPU: bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,16 @@ class Subject:
         return self.settings.task
 
     @property
+    def device(self) -> torch.device:
+        """Where the networks are, and with them the crops."""
+        return self.models.device
+
+    @property
+    def chunk(self) -> int:
+        """Faces a pass."""
+        return CHUNK if self.device.type == "cpu" else CHUNK_ON_DEVICE
+
+    @property
     def size(self) -> int:
         """Side of a crop in pixels."""
         return self.translator.record.size
@@ -99,14 +111,16 @@ class Subject:
     @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate (F, 3, S, S) in pieces, without gradients."""
-        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
+        pieces = zip(
+            torch.split(crops, self.chunk), torch.split(condition, self.chunk), strict=True
+        )
         return torch.cat([self.translator.translate(*piece) for piece in pieces])
 
     @torch.no_grad()
     def features(self, crops: Tensor) -> Tensor:
         """The generator's last residual block with the condition at zero (METHOD 5.1)."""
         nothing = self.translator.condition([0.0] * len(self.translator.record.conditions), 1)
-        pieces = torch.split(crops, CHUNK)
+        pieces = torch.split(crops, self.chunk)
         parts = [self.translator.features(p, nothing.expand(len(p), -1)) for p in pieces]
         return torch.cat(parts)
 
@@ -115,7 +129,9 @@ class Subject:
         """Region masks, the target as the table's calibration had it."""
         names = ("Blond_Hair",) if self.task == "edit" else ()
         parser, size = self.models.parser, self.models.parser_size
-        classes = torch.cat([parse(piece, parser, size) for piece in torch.split(crops, CHUNK)])
+        classes = torch.cat(
+            [parse(piece, parser, size) for piece in torch.split(crops, self.chunk)]
+        )
         return region_masks(classes, self.task, names)
 
     def detector(self) -> PerturbationDetector:
@@ -141,7 +157,8 @@ class Subject:
     def conditions(self, count: int) -> Tensor:
         """The rows in turn, (F, C)."""
         rows = itertools.islice(itertools.cycle(self.condition_rows), count)
-        return torch.tensor(list(rows), dtype=torch.float32).reshape(count, -1)
+        held = torch.tensor(list(rows), dtype=torch.float32, device=self.device)
+        return held.reshape(count, -1)
 
     def target(self, crops: Tensor) -> Tensor | None:
         """What attacks pull the output toward: the input for replace ('nullify'), else nothing."""
@@ -149,18 +166,22 @@ class Subject:
 
 
 @lru_cache
-def load_subject(task: str, generator: str = "", overrides: tuple[str, ...] = ()) -> Subject:
+def load_subject(
+    task: str, generator: str = "", overrides: tuple[str, ...] = (), device: str = "cpu"
+) -> Subject:
     """The task's generator, parser and tables, the shipped ones unless others are named.
 
     Args:
         generator: as `model.generator`; its tables must be named too, among the overrides.
         overrides: 'key=value' of settings.
+        device: as `run.device`.
 
     Raises:
+        DeviceError: the device is not there.
         WeightsError: weights are missing or damaged.
         SettingsError: there is no table, or it was made for other weights.
     """
-    flags = {"run.device": "cpu", "run.strict": True, "model.generator": generator or None}
+    flags = {"run.device": device, "run.strict": True, "model.generator": generator or None}
     settings = load_settings(task=task, overrides=overrides, flags=flags)
     return Subject(settings, load_models(settings), table_hashes(settings))
 
@@ -198,8 +219,10 @@ class FaceSet:
         return FaceSet(self.sums[faces], self.crops[faces])
 
 
-def load_face_set(data: DataSet, split: str, count: int, size: int) -> FaceSet:
-    """The first faces of a split; forged ones are left out.
+def load_face_set(
+    data: DataSet, split: str, count: int, size: int, device: torch.device
+) -> FaceSet:
+    """The first faces of a split, on a device; forged ones are left out.
 
     Raises:
         InputError: the split has too few faces.
@@ -210,7 +233,7 @@ def load_face_set(data: DataSet, split: str, count: int, size: int) -> FaceSet:
             f"{data.name} has {len(items)} faces in its split '{split}', {count} are wanted",
             hint="ask for fewer with --faces",
         )
-    return FaceSet(item_hashes(items), data.images(items, size))
+    return FaceSet(item_hashes(items), data.images(items, size).to(device))
 
 
 def facts(subjects: Sequence[Subject]) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="synthetic", help="as for benchmark")
     parser.add_argument("--out", type=Path, default=Path("magdr-benchmark"), help="its folder")
     parser.add_argument("--share", type=float, default=1.0, help="of the training steps")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--only", default="", help="names, comma-separated")
     given = parser.parse_args()
     plan = Plan(
@@ -108,6 +109,7 @@ def main() -> None:
         out=given.out,
         tasks=tuple(word.strip() for word in given.tasks.split(",")),
         baseline_share=given.share,
+        device=given.device,
     )
     set_threads()
     for scene in make_scenes(plan, CellStore(plan.out / "cells")).values():

@@ -45,6 +45,7 @@ QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether
 TRAINING = typer.Option(
     None, "--baseline-training", help="Share of their training that baselines get, 1 is all."
 )
+DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
 EPSILON = typer.Option(None, "--epsilon", help="Bound of the attacks, images in [-1, 1].")
 RESULTS = typer.Option(None, "--write-results", help="Write a page of all results found in --out.")
@@ -62,6 +63,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "generator": (str | None, GENERATOR),
     "overrides": (list[str], SET),
     "quick": (bool, QUICK),
+    "device": (str, DEVICE),
     "seed": (int | None, SEED),
     "epsilon": (float | None, EPSILON),
     "baseline_training": (float | None, TRAINING),
@@ -135,6 +137,7 @@ def _plan(
     generator: str | None,
     overrides: Sequence[str],
     quick: bool,
+    device: str,
     seed: int | None,
     epsilon: float | None,
     baseline_training: float | None,
@@ -150,6 +153,7 @@ def _plan(
         attacks=_words(attacks),
         generator=generator or "",
         overrides=tuple(overrides),
+        device=device,
     )
     changes = {"seed": seed, "epsilon": epsilon, "baseline_share": baseline_training}
     given: dict[str, Any] = {name: held for name, held in changes.items() if held is not None}

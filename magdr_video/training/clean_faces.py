@@ -62,7 +62,7 @@ def list_hash(files: Sequence[Path]) -> str:
 def film(faces: Tensor, crf: int) -> Tensor:
     """Each face through H.264 4:2:0 at `crf`, as a still frame among others."""
     size = faces.shape[-1]
-    rgb = (faces * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    rgb = (faces * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     info = ClipInfo.synthetic(size, size, 25)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "faces.mp4"
@@ -71,13 +71,14 @@ def film(faces: Tensor, crf: int) -> Tensor:
             writer.write(rgb_to_batch(rgb, info))
         with ClipReader(target) as reader:
             out = np.concatenate([batch_to_rgb(batch, size, size) for batch in reader])
-    return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(out).to(faces.device).permute(0, 3, 1, 2).float() / 255
 
 
 def noisy(faces: Tensor, deviation: float) -> Tensor:
     """Gaussian noise of one deviation, channel by channel; the same pattern at every call."""
     generator = torch.Generator().manual_seed(7)
-    return (faces + deviation * torch.randn(faces.shape, generator=generator)).clamp(0, 1)
+    noise = torch.randn(faces.shape, generator=generator).to(faces)
+    return (faces + deviation * noise).clamp(0, 1)
 
 
 CLEAN: dict[str, Callable[[Tensor], Tensor]] = {

@@ -35,6 +35,7 @@ class ToySubject:
     """As `benchmark.subject.Subject`, at 32 px."""
 
     size = 32
+    device = torch.device("cpu")
     rooms = ("translation",)
     condition_rows = ([0.0], [0.5])
 
