@@ -177,3 +177,18 @@ def test_other_faces_are_other_cells(tmp_path: Path) -> None:
     pgd = few.threat("pgd")
     assert few.under(pgd).address != more.under(pgd).address
     assert few.under(pgd).address != other.under(pgd).address
+
+
+def test_blocks_that_are_attacked_together_are_those_attacked_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacked, "BLOCK", 2)
+    alone = toy_scene(tmp_path / "alone", faces=5)
+    expected = alone.under(alone.threat("pgd")).images(alone.store)
+    passes = alone.subject.translator.generator.passes
+    monkeypatch.setattr(attacked, "_faces_at_once", lambda device: 4)
+    together = toy_scene(tmp_path / "together", faces=5)
+    made = together.under(together.threat("pgd"))
+    assert torch.equal(made.images(together.store), expected)
+    assert together.subject.translator.generator.passes == passes
+    assert together.store.made == len(made.cells) == 3
