@@ -25,10 +25,10 @@ def choose_device(name: str) -> torch.device:
     """
     import torch
 
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
-    if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if kind != "cuda" or (number and not number.isdecimal()):
         raise SettingsError(
@@ -41,7 +41,21 @@ def choose_device(name: str) -> torch.device:
             f"--device {name}: this machine shows torch {count} CUDA devices",
             hint="use --device auto, or install a CUDA build of torch and its driver",
         )
+    _compute_in_full()
     return torch.device("cuda", index)
+
+
+def _compute_in_full() -> None:
+    """Float32 as a processor computes it, and the same figures from the same seed.
+
+    Convolutions in TF32 keep ten bits of each factor: the tables' z scores would move by more than
+    their thresholds leave room for.
+    """
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
 
 
 def set_threads(workers: int = 1) -> None:

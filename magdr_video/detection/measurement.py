@@ -71,6 +71,11 @@ class Measurement:
     def __len__(self) -> int:
         return len(self.condition)
 
+    def cpu(self) -> Measurement:
+        """The same on the CPU."""
+        names = [field.name for field in dataclasses.fields(Measurement)]
+        return Measurement(**{name: getattr(self, name).cpu() for name in names})
+
 
 def join(parts: Sequence[Measurement]) -> Measurement:
     """Measurements one after another."""

@@ -13,7 +13,15 @@ from magdr_video.translation import Translator
 
 EPSILON = 0.05
 CHUNK = 8
-"""Faces a generator pass: bounds the memory."""
+"""Faces that are attacked at once, and in frames at one scale: what comes out depends on it."""
+
+AT_ONCE = 48
+"""Faces a generator pass on a device with memory of its own."""
+
+
+def faces_at_once(device: torch.device) -> int:
+    """Faces a generator pass: bounds the memory."""
+    return CHUNK if device.type == "cpu" else AT_ONCE
 
 
 def attack(
@@ -24,10 +32,15 @@ def attack(
     Args:
         faces: (F, 3, S, S) in [0, 1].
         condition: (F, C).
+        seed: of the random starts, and of the scales.
         in_frame: attack the faces as a frame holds them, each `CHUNK` at a scale of its own, and
             cut them out again, as `protection` does.
+
+    Returns:
+        (F, 3, S, S) on the generator's device.
     """
-    out = []
+    out, faces = [], faces.to(translator.device)
+    condition = condition.to(faces)
     for start in range(0, len(faces), CHUNK):
         piece = faces[start : start + CHUNK]
         way = drawn_way(piece, np.random.default_rng((seed, start))) if in_frame else None

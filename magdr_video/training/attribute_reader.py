@@ -37,6 +37,11 @@ class AttributeReader(nn.Module):
         self.trunk = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(16 * width, 2))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.parameters()).device
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits; the images may be of any size and are brought to 64 px."""
         small = nn.functional.interpolate(images, size=(READER_SIZE, READER_SIZE), mode="area")
@@ -46,22 +51,29 @@ class AttributeReader(nn.Module):
 
 def soft_labels(ratings: Tensor) -> Tensor:
     """Probability of male and of young for (gender, age) ratings (F, 2): a soft threshold."""
-    male, old = ((ratings - torch.tensor(THRESHOLDS)) / (_SPREAD / 2)).sigmoid().unbind(1)
+    male, old = ((ratings - ratings.new_tensor(THRESHOLDS)) / (_SPREAD / 2)).sigmoid().unbind(1)
     return torch.stack([male, 1 - old], dim=1)
 
 
-def train_reader(held: EditViews, *, steps: int, batch: int = 32, seed: int = 7) -> AttributeReader:
+def train_reader(
+    held: EditViews,
+    *,
+    steps: int,
+    batch: int = 32,
+    seed: int = 7,
+    device: torch.device | str = "cpu",
+) -> AttributeReader:
     """Fit a reader to the faces as they are and to their recoloured hair, which tells nothing."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    reader = AttributeReader()
+    reader = AttributeReader().to(device)
     optimiser = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=1e-2)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for _ in range(steps):
         chosen = rng.integers(0, len(held.hair), batch)
         views = [jitter([held.views[i, rng.choice(4)]], READER_SIZE, rng)[0] for i in chosen]
-        wanted = soft_labels(torch.from_numpy(held.ratings[chosen]))
-        logits = reader(from_images(np.stack(views)))
+        wanted = soft_labels(torch.from_numpy(held.ratings[chosen]).to(device))
+        logits = reader(from_images(np.stack(views)).to(device))
         loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -73,7 +85,7 @@ def train_reader(held: EditViews, *, steps: int, batch: int = 32, seed: int = 7)
 @torch.no_grad()
 def reader_accuracy(reader: AttributeReader, held: EditViews) -> tuple[float, float]:
     """Share of faces whose gender and whose age the reader puts on the rated side."""
-    logits = reader(from_images(held.views[:, 0]))
+    logits = reader(from_images(held.views[:, 0]).to(reader.device)).cpu()
     right = (logits > 0) == (soft_labels(torch.from_numpy(held.ratings)) > 0.5)
     male, young = right.float().mean(0).tolist()
     return male, young

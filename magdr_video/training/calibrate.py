@@ -130,8 +130,8 @@ class Calibrator:
         record = zoo.find(self.subject.settings.model.au_estimator)
         faces = gather(self.subject, self.fitting, self.clips(FITTED_CLIPS), 4)
         with torch.no_grad():
-            out: Tensor = zoo.load(record)(to_model_range(faces))
-        return out
+            out: Tensor = zoo.load(record, self.subject.device)(to_model_range(faces))
+        return out.cpu()
 
     def kept(self, name: str, make: Callable[[], Tensors], *shaped_by: object) -> Tensors:
         """What `make` gives, from the cache where it is; `shaped_by` is what else it rests on."""
@@ -144,7 +144,7 @@ class Calibrator:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(make(), path)
-        held: Tensors = torch.load(path, weights_only=True)
+        held: Tensors = torch.load(path, weights_only=True, map_location=self.subject.device)
         return held
 
     def measured(self, name: str, crops: Tensor, drawn: DrawnConditions) -> Measurement:
@@ -155,7 +155,7 @@ class Calibrator:
             TRANSFORMS,
             zoo.find(PURIFIER).sha256,
         )
-        return Measurement(**held)
+        return Measurement(**held).cpu()
 
     def attacked(
         self, name: str, faces: Tensor, drawn: DrawnConditions, seed: int
@@ -213,13 +213,18 @@ class Calibrator:
         return {kind: self.measured(f"held-out-{kind}", one, drawn) for kind, one in crops.items()}
 
 
-def calibrate(task: str, plan: Plan, out: Path, preset: Path | None = None) -> str:
+def calibrate(
+    task: str, plan: Plan, out: Path, preset: Path | None = None, device: str = "auto"
+) -> str:
     """Fit a table, write it, and return its head, line by line.
 
     Args:
         preset: the user's own TOML file, which may name another generator.
+        device: where faces are attacked and measured; the table is fitted on the CPU.
     """
-    settings = load_settings(task=task, preset=preset, overrides=["detection.enabled=false"])
+    flags = {"run.device": device}
+    overrides = ["detection.enabled=false"]
+    settings = load_settings(task=task, preset=preset, overrides=overrides, flags=flags)
     held = Calibrator(Subject(settings, load_models(settings)), plan)
     clean, kinds = held.fitting_clean()
     attacked, broken_kinds = held.fitting_attacked()
@@ -230,7 +235,7 @@ def calibrate(task: str, plan: Plan, out: Path, preset: Path | None = None) -> s
     about = [
         f"Made by: magdr-video train calibrate --task {task} --faces {plan.faces} "
         f"--checked {plan.checked} --attacked {plan.attacked} --held-out {plan.held_out} "
-        f"--frames {plan.frames} (seed {SEED})",
+        f"--frames {plan.frames} (seed {SEED}, {held.subject.device.type.upper()})",
         f"Statistics: {len(clean)} clean faces of {plan.faces} photographs and "
         f"{len(held.clips(FITTED_CLIPS))} clips; scores: {len(attacked)} attacked ones besides",
         f"Thresholds: {len(checked)} clean faces of other identities, {clean_rate(table, checked)}",
@@ -285,9 +290,10 @@ def main() -> None:
     parser.add_argument("--attacked", type=int, default=32, help="fitting faces attacked")
     parser.add_argument("--held-out", type=int, default=24, help="faces of the figures")
     parser.add_argument("--frames", type=int, default=12, help="faces of each clip")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = vars(parser.parse_args())
-    task, out, preset = (given.pop(name) for name in ("task", "out", "preset"))
-    print(calibrate(task, Plan(**given), out, preset))
+    task, out, preset, device = (given.pop(name) for name in ("task", "out", "preset", "device"))
+    print(calibrate(task, Plan(**given), out, preset, device))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models
 from magdr_video.runs import crops_of
 from magdr_video.settings import Settings
-from magdr_video.training.attacked_faces import CHUNK
+from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.clean_faces import CLEAN, film, load_faces
 from magdr_video.training.drawn_conditions import DrawnConditions
 from magdr_video.transforms import jpeg
@@ -69,10 +69,16 @@ class Subject:
         """Side of a crop in pixels."""
         return self.models.translator.record.size
 
+    @property
+    def device(self) -> torch.device:
+        """Where faces are measured."""
+        return self.models.device
+
     @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate (F, 3, S, S) under (F, C), in pieces."""
-        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
+        count = faces_at_once(crops.device)
+        pieces = zip(torch.split(crops, count), torch.split(condition, count), strict=True)
         return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
 
 
@@ -87,14 +93,16 @@ def spaced_crops(subject: Subject, clip: Path, count: int, *, step: int = 8) -> 
             seen += 1
         if len(held) >= count:
             break
-    return torch.stack(held[:count]) if held else torch.zeros(0, 3, subject.size, subject.size)
+    if not held:
+        return torch.zeros(0, 3, subject.size, subject.size, device=subject.device)
+    return torch.stack(held[:count])
 
 
 def gather(subject: Subject, files: Sequence[Path], clips: Sequence[Path], frames: int) -> Tensor:
     """Photographs, then `frames` faces of each clip: (F, 3, S, S)."""
     return torch.cat(
         [
-            load_faces(files, subject.size),
+            load_faces(files, subject.size).to(subject.device),
             *(spaced_crops(subject, clip, frames) for clip in clips if frames),
         ]
     )
@@ -116,21 +124,23 @@ def measure_faces(
 ) -> Measurement:
     """Parse and measure crops, each with the target regions of its own condition.
 
-    The drafts are not kept: a calibration has no use for them and they are large.
+    What is measured comes back to the CPU, where tables are fitted. The drafts are not kept: a
+    calibration has no use for them and they are large.
     """
-    parts = []
-    for start in range(0, len(crops), CHUNK):
-        piece = slice(start, start + CHUNK)
-        models = subject.models
+    parts, models = [], subject.models
+    values, target = drawn.values.to(crops), drawn.target.to(crops.device)
+    count = faces_at_once(crops.device)
+    for start in range(0, len(crops), count):
+        piece = slice(start, start + count)
         masks = region_masks(parse(crops[piece], models.parser, models.parser_size), subject.task)
         with torch.no_grad():
             held = measure(
                 subject.generate,
                 crops[piece],
                 masks,
-                drawn.values[piece],
+                values[piece],
                 transforms=transforms,
                 criteria=CRITERIA,
             )
-        parts.append(replace(held, target=drawn.target[piece], draft=held.draft[:, :, :0, :0]))
-    return join(parts)
+        parts.append(replace(held, target=target[piece], draft=held.draft[:, :, :0, :0]))
+    return join(parts).cpu()

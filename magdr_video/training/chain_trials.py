@@ -33,7 +33,7 @@ def kept(folder: Path | None, name: str, key: str, make: Callable[[], Tensor]) -
         return make()
     path = folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
     if path.exists():
-        held: Tensor = torch.load(path, weights_only=True)
+        held: Tensor = torch.load(path, weights_only=True, map_location="cpu")
         return held
     made = make()
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,8 +80,8 @@ class Trials:
         )
 
     def output_db(self, repaired: Tensor) -> Tensor:
-        """PSNR(O) of repaired crops, (F,) dB."""
-        return psnr_db(self.generate(repaired, self.condition), self.wanted)
+        """PSNR(O) of repaired crops, (F,) dB, on the CPU, where tables are fitted."""
+        return psnr_db(self.generate(repaired, self.condition), self.wanted).cpu()
 
     def psnr(self, chain: Chain) -> Tensor:
         """PSNR(O) of a chain on every face, (F,) dB."""
@@ -92,9 +92,9 @@ class Trials:
         return self.output_db(self._composer.compose(chains))
 
     def score(self, chain: Chain) -> Tensor:
-        """S_final of a chain on every face, (F,)."""
+        """S_final of a chain on every face, (F,), on the CPU."""
         repaired = self._composer.result(chain)
-        return self.detector.inspect(repaired, self.masks, self.condition).s_final
+        return self.detector.inspect(repaired, self.masks, self.condition).s_final.cpu()
 
 
 def settings_of(category: str) -> list[TransformChoice]:

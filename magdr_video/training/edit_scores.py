@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from magdr_video.device import choose_device
 from magdr_video.models.zoo import load
+from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.attribute_reader import AttributeReader, reader_accuracy, train_reader
 from magdr_video.training.edit_pairs import load_views
 from magdr_video.training.faces_data import HAIR, Array, OmiFaces, is_held_out, soft_mask
@@ -53,8 +55,8 @@ def pgd_disruption(
     """
     with torch.no_grad():
         clean = net(images, condition)
-    noise = torch.empty_like(images).uniform_(-0.05, 0.05)
-    attacked = (images + noise).clamp(-1, 1)
+    noise = torch.empty(images.shape).uniform_(-0.05, 0.05)
+    attacked = (images + noise.to(images)).clamp(-1, 1)
     for _ in range(steps):
         attacked = attacked.detach().requires_grad_()
         distance = ((net(attacked, condition) - clean) ** 2).mean()
@@ -72,7 +74,7 @@ def _read_share(request: str, out: Array, masks: list[Array], reader: AttributeR
     if request in HAIR_COLOURS:
         found = [measure_hair(image, mask) for image, mask in zip(out, masks, strict=True)]
         return float(np.mean([nearest_hair(f[0]) == request for f in found if f is not None]))
-    male, young = reader(from_images(out)).sigmoid().unbind(1)
+    male, young = reader(from_images(out).to(reader.device)).sigmoid().unbind(1)
     value = male if request in ("male", "female") else young
     asked = value > 0.5 if request in ("male", "young") else value < 0.5
     return float(asked.float().mean())
@@ -86,7 +88,7 @@ def evaluate(
     size: int = 128,
     attacked: int = 24,
 ) -> dict[str, dict[str, float]]:
-    """Scores of each request of `LABELS` over all held-out photos.
+    """Scores of each request of `LABELS` over all held-out photos, on the reader's device.
 
     Returns:
         For each request: `read before` and `read`, the share of faces in which the asked is read
@@ -95,17 +97,17 @@ def evaluate(
         share of `attacked` faces above 0.05.
     """
     names = [name for name in faces.photos if is_held_out(name)]
-    sources = np.stack([faces.image(name, size) for name in names])
+    sources, device = np.stack([faces.image(name, size) for name in names]), reader.device
     labels = [faces.labels(name) for name in names]
     masks = [soft_mask(label, (HAIR,), size) for label in labels]
     scores = {}
     for request, label in LABELS.items():
-        condition = torch.tensor(label).expand(len(names), -1)
+        condition = torch.tensor(label, device=device).expand(len(names), -1)
         out = _translate(net, sources, condition)
         regions = [target_region(label, request, size) for label in labels]
         kept = [outside_psnr(*row) for row in zip(sources, out, regions, strict=True)]
         some = slice(0, None, max(1, len(names) // attacked))
-        broken = pgd_disruption(net, from_images(sources[some]), condition[some])
+        broken = pgd_disruption(net, from_images(sources[some]).to(device), condition[some])
         scores[request] = {
             "read before": _read_share(request, sources, masks, reader),
             "read": _read_share(request, out, masks, reader),
@@ -119,8 +121,11 @@ def evaluate(
 
 @torch.no_grad()
 def _translate(net: torch.nn.Module, sources: Array, condition: Tensor) -> Array:
-    parts = zip(torch.split(from_images(sources), 16), torch.split(condition, 16), strict=True)
-    return np.concatenate([to_images(net(images, asked)) for images, asked in parts])
+    count = 2 * faces_at_once(condition.device)
+    parts = zip(
+        torch.split(from_images(sources), count), torch.split(condition, count), strict=True
+    )
+    return np.concatenate([to_images(net(images.to(asked), asked)) for images, asked in parts])
 
 
 def main() -> None:
@@ -130,15 +135,17 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="where the pairs were made")
     parser.add_argument("--weights", default="stargan-synthetic", help="name or file")
     parser.add_argument("--reader-steps", type=int, default=500)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
+    device = choose_device(given.device)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     faces = OmiFaces(given.data)
     train, held_out = (load_views(faces, given.cache, held_out=part) for part in (False, True))
-    reader = train_reader(train, steps=given.reader_steps)
+    reader = train_reader(train, steps=given.reader_steps, device=device)
     male, young = reader_accuracy(reader, held_out)
     print(f"reader on held-out photos: gender {male:.3f}, age {young:.3f}", flush=True)
-    for request, scores in evaluate(load(given.weights), reader, faces).items():
+    for request, scores in evaluate(load(given.weights, device), reader, faces).items():
         print(request, " ".join(f"{name} {value:.3f}" for name, value in scores.items()))
 
 

@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from magdr_video.device import choose_device
 from magdr_video.models.bisenet import CLASSES, BiSeNet, normalise
 from magdr_video.models.zoo import find, load
+from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
 from magdr_video.training.parser_faces import MERGED, load_parsed
 
@@ -43,15 +45,16 @@ def parse_images(net: BiSeNet, images: Array, size: int, *, through: int | None 
         size: side of the parser's input.
         through: side to which the images are reduced first, as the pipeline's crops are.
     """
-    found = []
-    for some in np.array_split(images, max(1, len(images) // 8)):
-        batch = torch.from_numpy(np.ascontiguousarray(some)).permute(0, 3, 1, 2).float() / 255
+    found, device = [], next(net.parameters()).device
+    for some in np.array_split(images, max(1, len(images) // faces_at_once(device))):
+        held = torch.from_numpy(np.ascontiguousarray(some)).to(device)
+        batch = held.permute(0, 3, 1, 2).float() / 255
         if through is not None:
             batch = F.interpolate(batch, size=(through, through), mode="area")
         batch = F.interpolate(batch, size=(size, size), mode="bilinear")
         logits = net(normalise(batch))[0]
         logits = F.interpolate(logits, size=images.shape[1:3], mode="bilinear")
-        found.append(logits.argmax(dim=1).byte().numpy())
+        found.append(logits.argmax(dim=1).byte().cpu().numpy())
     return np.concatenate(found)
 
 
@@ -138,9 +141,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", default="bisenet-compact")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here, as JPEG")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     record = find(given.weights)
-    net = load(record, torch.device("cpu"))
+    net = load(record, choose_device(given.device))
     if not isinstance(net, BiSeNet):
         raise SystemExit(f"{given.weights} is no parser of {len(CLASSES)} classes")
     for title, scores in evaluate(net, data=given.data, size=record.size).items():

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from magdr_video.device import choose_device
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
@@ -114,16 +115,23 @@ def output_loss(
 class PurifierTraining(Averaged[Purifier]):
     """The purifier under its losses (a `Trainable` of the loop)."""
 
-    def __init__(self, recipe: PurifierRecipe, pool: Pool, held_out: Pool) -> None:
+    def __init__(
+        self,
+        recipe: PurifierRecipe,
+        pool: Pool,
+        held_out: Pool,
+        device: torch.device | str = "cpu",
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.pool, self.held_out = recipe, pool, held_out
+        self.device = torch.device(device)
         self.net, self.average = (
-            Purifier(width=recipe.width, blocks=recipe.blocks) for _ in range(2)
+            Purifier(width=recipe.width, blocks=recipe.blocks).to(self.device) for _ in range(2)
         )
         if recipe.start:
             from magdr_video.models.zoo import load
 
-            self.net.load_state_dict(load(recipe.start).state_dict())
+            self.net.load_state_dict(load(recipe.start, self.device).state_dict())
         self.average.load_state_dict(self.net.state_dict())
         self.net.to(memory_format=memory_format())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=0)
@@ -136,7 +144,8 @@ class PurifierTraining(Averaged[Purifier]):
         number = int(rng.integers(self._pieces(index)))
         whole = index >= recipe.output_from
         piece = self._piece(number)
-        views = draw_views(piece, recipe.batch, recipe.size if whole else recipe.window, rng)
+        side = recipe.size if whole else recipe.window
+        views = draw_views(piece, recipe.batch, side, rng).to(self.device)
         purified, loss, parts = image_loss(self.net, views, recipe.gate_weight, recipe.clean_weight)
         if whole:
             output = self._output_loss(self.pool.translator(number), piece, views, purified)
@@ -161,7 +170,7 @@ class PurifierTraining(Averaged[Purifier]):
     ) -> Tensor:
         # The attacked ones are the first of a batch.
         some = slice(0, self.recipe.output_faces)
-        condition = piece.condition[views.face[some]]
+        condition = piece.condition.to(self.device)[views.face[some]]
         return output_loss(translator, purified[some], views.wanted[some], condition)
 
     @torch.no_grad()
@@ -169,7 +178,8 @@ class PurifierTraining(Averaged[Purifier]):
         """Held-out faces in columns: clean, attacked, purified, and eight times the residual."""
         piece = self.held_out.piece(0)
         clean, attacked = (
-            to_model_range(x[:8].float() / 255) for x in (piece.clean, piece.attacked)
+            to_model_range(x[:8].to(self.device).float() / 255)
+            for x in (piece.clean, piece.attacked)
         )
         residual = self.average(attacked)
         rows = (clean, attacked, attacked - residual, residual * 8)
@@ -190,21 +200,30 @@ def export(net: Purifier, recipe: PurifierRecipe, target: Path) -> None:
     export_weights(net, facts, target)
 
 
-def train(recipe: PurifierRecipe, *, data: Path, out: Path, pool_only: bool = False) -> None:
+def train(
+    recipe: PurifierRecipe,
+    *,
+    data: Path,
+    out: Path,
+    pool_only: bool = False,
+    device: str = "auto",
+) -> None:
     """Train, or go on from `out`'s checkpoint, and write `out/purifier.safetensors`.
 
     Args:
         data: the folder that holds `omi/`.
         out: home of the pool, the checkpoint, the sample sheets and the weights.
         pool_only: make the attacked faces and stop, so that another process may do it ahead.
+        device: of the network and the generators; views are drawn on the CPU.
 
     Raises:
+        DeviceError: the device asked for is not there.
         InputError: `data` holds no OMI faces.
         WeightsError: a generator, or the weights to start with, cannot be loaded.
     """
     torch.set_num_threads(recipe.threads)
-    faces = OmiFaces(data)
-    translators = [load_translator(name.strip()) for name in recipe.generators.split(",")]
+    place, faces = choose_device(device), OmiFaces(data)
+    translators = [load_translator(name.strip(), place) for name in recipe.generators.split(",")]
     pool, held_out = (
         Pool(
             out / ("pool-held-out" if part else "pool"),
@@ -219,7 +238,7 @@ def train(recipe: PurifierRecipe, *, data: Path, out: Path, pool_only: bool = Fa
     if pool_only:
         fill(pool, recipe.pieces, _say)
         return
-    training = PurifierTraining(recipe, pool, held_out)
+    training = PurifierTraining(recipe, pool, held_out, place)
     fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, save_every=200, report=_say)
     export(training.average, recipe, out / f"{NAME}.safetensors")
 
@@ -235,9 +254,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, default=Path(PRESET))
     parser.add_argument("--pool-only", action="store_true", help="make the attacked faces only")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     recipe = read_recipe(PurifierRecipe, given.recipe)
-    train(recipe, data=given.data, out=given.out, pool_only=given.pool_only)
+    train(
+        recipe,
+        data=given.data,
+        out=given.out,
+        pool_only=given.pool_only,
+        device=given.device,
+    )
 
 
 if __name__ == "__main__":

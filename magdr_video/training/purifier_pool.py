@@ -77,7 +77,7 @@ def draw_conditions(translator: Translator, count: int, rng: np.random.Generator
             asked = {"expression": str(rng.choice(list(EXPRESSIONS)))}
         strength = float(rng.uniform(0.5, 1.0))
         rows.append(condition_values(record, **asked, strength=strength))
-    return torch.tensor(rows).reshape(count, -1)
+    return torch.tensor(rows, device=translator.device).reshape(count, -1)
 
 
 def _joint(translator: Translator, other: Tensor) -> Generate:
@@ -130,13 +130,16 @@ def _attack(
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """Images in [0, 1] to uint8."""
-    return (images * 255).round().clamp(0, 255).to(torch.uint8)
+    """Images in [0, 1] to uint8 on the CPU."""
+    return (images * 255).round().clamp(0, 255).to(torch.uint8).cpu()
 
 
 def make_piece(translator: Translator, faces: Tensor, rng: np.random.Generator, kind: str) -> Piece:
-    """Attack faces (F, 3, S, S) uint8, two at a time so that each pair has its own strength."""
-    clean = faces.float() / 255
+    """Attack faces (F, 3, S, S) uint8, two at a time so that each pair has its own strength.
+
+    The work is done on the generator's device; the piece lies on the CPU.
+    """
+    clean = faces.to(translator.device).float() / 255
     condition = draw_conditions(translator, len(faces), rng)
     parts = []
     for start in range(0, len(faces), 2):
@@ -146,11 +149,11 @@ def make_piece(translator: Translator, faces: Tensor, rng: np.random.Generator, 
     crf = int(rng.choice(CRFS))
     filmed = film(torch.cat([clean, attacked]), crf)
     return Piece(
-        faces,
+        faces.cpu(),
         to_bytes(attacked),
         to_bytes(filmed[: len(faces)]),
         to_bytes(filmed[len(faces) :]),
-        condition,
+        condition.cpu(),
     )
 
 
@@ -189,7 +192,7 @@ class Pool:
         path = self.path(number)
         if not path.exists():
             self._make(number, path)
-        held = torch.load(path, weights_only=True)
+        held = torch.load(path, weights_only=True, map_location="cpu")
         return Piece(**held)
 
     def _views(self, rng: np.random.Generator) -> Tensor:

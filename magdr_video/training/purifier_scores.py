@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from magdr_video.criteria import psnr_db
+from magdr_video.device import choose_device
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.models.zoo import load
-from magdr_video.training.attacked_faces import attack
+from magdr_video.training.attacked_faces import attack, faces_at_once
 from magdr_video.training.clean_faces import face_files, film, load_faces
 from magdr_video.transforms import apply_chain, jpeg, parse_chain, unsharp
 from magdr_video.translation import Translator, condition_values, load_translator
@@ -72,11 +73,9 @@ def attack_held_out(translator: Translator, condition: Tensor, clean: Tensor) ->
 @torch.no_grad()
 def translated(translator: Translator, faces: Tensor, condition: Tensor) -> Tensor:
     """Translations of a few faces at a time."""
-    parts = [
-        translator.translate(faces[i : i + 8], condition[i : i + 8])
-        for i in range(0, len(faces), 8)
-    ]
-    return torch.cat(parts)
+    count = faces_at_once(faces.device)
+    pieces = zip(torch.split(faces, count), torch.split(condition, count), strict=True)
+    return torch.cat([translator.translate(*piece) for piece in pieces])
 
 
 def repairs(net: Purifier) -> dict[str, Repair]:
@@ -125,7 +124,7 @@ def score(
 def negatives(held: Attacked) -> dict[str, Tensor]:
     """Clean faces as they may look, by kind."""
     draw = torch.Generator().manual_seed(7)
-    grain = torch.randn(held.clean.shape, generator=draw)
+    grain = torch.randn(held.clean.shape, generator=draw).to(held.clean)
     return {
         "photograph": held.clean,
         "noise 0.012": (held.clean + 0.012 * grain).clamp(0, 1),
@@ -148,8 +147,11 @@ def odds(net: Purifier, faces: Tensor) -> Tensor:
 
 
 def measure(name: str, net: Purifier, faces: Tensor, folder: Path) -> list[str]:
-    """Lines of the table for one generator; attacked faces are kept in the folder."""
-    translator = load_translator(name)
+    """Lines of the table for one generator, measured where the faces are.
+
+    Attacked faces are kept in the folder.
+    """
+    translator = load_translator(name, faces.device)
     attributes, expression = TASKS[name]
     asked = condition_values(translator.record, attributes=attributes, expression=expression)
     condition = translator.condition(asked, len(faces))
@@ -157,7 +159,7 @@ def measure(name: str, net: Purifier, faces: Tensor, folder: Path) -> list[str]:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(vars(attack_held_out(translator, condition, faces)), path)
-    held = Attacked(**torch.load(path, weights_only=True))
+    held = Attacked(**torch.load(path, weights_only=True, map_location=faces.device))
     lines = [
         f"{name}, {len(faces)} held-out faces",
         "",
@@ -195,10 +197,12 @@ def main() -> None:
     parser.add_argument("--weights", default="purifier", help="name or file")
     parser.add_argument("--faces", type=int, default=24)
     parser.add_argument("--generators", default=",".join(TASKS))
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    faces = load_faces(face_files(given.data, held_out=True)[: given.faces], 128)
-    net = load(given.weights)
+    device = choose_device(given.device)
+    faces = load_faces(face_files(given.data, held_out=True)[: given.faces], 128).to(device)
+    net = load(given.weights, device)
     assert isinstance(net, Purifier)
     for name in given.generators.split(","):
         print("\n".join(measure(name, net, faces, given.out)), flush=True)

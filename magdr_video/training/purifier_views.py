@@ -33,6 +33,11 @@ class Views:
     face: Tensor
     """(F,) index in the piece."""
 
+    def to(self, device: torch.device) -> Views:
+        """The same on a device."""
+        parts = (self.given, self.wanted, self.attacked, self.face)
+        return Views(*(part.to(device) for part in parts))
+
 
 def _in_frame(images: Tensor, rng: np.random.Generator) -> Tensor:
     """(F, 3, S, S) images laid in a frame at one rate, where a clip would hold them."""

@@ -143,10 +143,15 @@ def pretrain(
     held_out: int,
     views: int,
     cache: Path | None,
+    device: str = "auto",
 ) -> str:
-    """Fit a table, write it, and return its head."""
+    """Fit a table, write it, and return its head.
+
+    Args:
+        device: where faces are attacked, repaired and judged; the table is fitted on the CPU.
+    """
     torch.manual_seed(SEED)
-    subject = load_subject(task)
+    subject = load_subject(task, device)
     known, unknown = face_files(data, held_out=False), face_files(data, held_out=True)
     files = spread(known, faces + views)
     still, moving = files[:faces], files[faces:]
@@ -170,7 +175,8 @@ def pretrain(
     ]
     about = [
         f"Made by: magdr-video train recnet --task {task} --faces {faces} "
-        f"--held-out {held_out} --views {views} (seed {SEED}, CPU)",
+        f"--held-out {held_out} --views {views} "
+        f"(seed {SEED}, {subject.device.type.upper()})",
         f"Training faces: {len(files)} synthetic ones, list sha256 {list_hash(files)}",
         f"S_final by the calibration table's statistics, sha256 {statistics_hash(subject)}",
         *lines,
@@ -207,6 +213,7 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=None, help="keep attacked faces here between runs"
     )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     print(
         pretrain(
@@ -217,6 +224,7 @@ def main() -> None:
             held_out=given.held_out,
             views=given.views,
             cache=given.cache,
+            device=given.device,
         )
     )
 

@@ -86,7 +86,7 @@ def region_chains(trials: Trials, tried: Tried, candidates: Sequence[Chain]) -> 
     default = candidates[0]
     held: dict[str, Chain] = dict.fromkeys(trials.masks.regions, default)
     best = tried.of(default)
-    areas = trials.masks.data.mean(dim=(0, 2, 3))
+    areas = trials.masks.data.mean(dim=(0, 2, 3)).cpu()
     own: dict[str, Chain] = {}
     for place in torch.argsort(areas, descending=True).tolist():
         region = trials.masks.regions[place]

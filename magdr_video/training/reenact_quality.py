@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from magdr_video.attacks.pgd import pgd
+from magdr_video.device import choose_device
 from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.conditions import ACTION_UNITS
 from magdr_video.models.trunk import from_model_range, to_model_range
 from magdr_video.models.zoo import load
+from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.expression_pairs import ExpressionViews, expression_units, load_views
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.paired import from_images
@@ -87,7 +89,8 @@ def _psnr(a: Tensor, b: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _generate(net: nn.Module, faces: Tensor, units: Tensor, batch: int = 16) -> Tensor:
+def _generate(net: nn.Module, faces: Tensor, units: Tensor) -> Tensor:
+    batch = 2 * faces_at_once(faces.device)
     starts = range(0, len(faces), batch)
     return torch.cat([net(faces[i : i + batch], units[i : i + batch]) for i in starts])
 
@@ -96,7 +99,7 @@ def _correlations(asked: Tensor, read: Tensor) -> dict[str, float]:
     """Per unit of `JUDGED`, over all rows of (N, 17)."""
     places = {unit: ACTION_UNITS.index(unit) for unit in JUDGED}
     return {
-        unit: float(np.corrcoef(asked[:, i].numpy(), read[:, i].numpy())[0, 1])
+        unit: float(np.corrcoef(asked[:, i].cpu().numpy(), read[:, i].cpu().numpy())[0, 1])
         for unit, i in places.items()
     }
 
@@ -111,7 +114,7 @@ def _disruption(net: nn.Module, faces: Tensor, units: Tensor) -> tuple[Tensor, T
     clean = _generate(net, faces, units)
     attacked = pgd(generate, images, units)
     signs = torch.randint(0, 2, images.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    noisy = (images + 0.025 * signs).clamp(0, 1)
+    noisy = (images + 0.025 * signs.to(images)).clamp(0, 1)
     errors = [
         (_generate(net, to_model_range(held), units) - clean).square().mean(dim=(1, 2, 3))
         for held in (attacked, noisy)
@@ -122,7 +125,7 @@ def _disruption(net: nn.Module, faces: Tensor, units: Tensor) -> tuple[Tensor, T
 def evaluate(
     net: nn.Module, estimator: AUEstimator, held_out: ExpressionViews, *, attacked: int = 24
 ) -> ReenactQuality:
-    """Measure on held-out faces, each asked for the units of all its views.
+    """Measure on held-out faces, each asked for the units of all its views, on the net's device.
 
     Args:
         attacked: how many faces PGD is run on, asked for a happy or a surprised face in turn.
@@ -130,9 +133,10 @@ def evaluate(
     net.eval()
     estimator.eval()
     count, views = held_out.units.shape[:2]
-    faces = _shrink(from_images(held_out.views[:, 0]))
-    units = torch.from_numpy(held_out.units)
-    targets = [_shrink(from_images(held_out.views[:, v])) for v in range(1, views)]
+    device = next(net.parameters()).device
+    seen_from = [_shrink(from_images(held_out.views[:, v]).to(device)) for v in range(views)]
+    faces, targets = seen_from[0], seen_from[1:]
+    units = torch.from_numpy(held_out.units).to(device)
     outputs = [_generate(net, faces, units[:, v]) for v in range(1, views)]
     with torch.no_grad():
         read = torch.cat([estimator(out) for out in outputs])
@@ -140,10 +144,10 @@ def evaluate(
     asked = torch.cat([units[:, v] for v in range(1, views)])
     near, far = _moved_error(faces, targets, outputs)
     own = _psnr(_generate(net, faces, units[:, 0]), faces)
-    neutral = _psnr(_generate(net, faces, torch.zeros(count, len(ACTION_UNITS))), faces)
+    neutral = _psnr(_generate(net, faces, torch.zeros_like(units[:, 0])), faces)
     wishes = torch.from_numpy(
         np.stack([expression_units(("happy", "surprised")[i % 2]) for i in range(attacked)])
-    )
+    ).to(device)
     broken, noisy = _disruption(net, faces[:attacked], wishes[: len(faces[:attacked])])
     return ReenactQuality(
         asked=_correlations(asked, read),
@@ -178,12 +182,14 @@ def main() -> None:
     parser.add_argument("estimator", help="name or file of the AU estimator's weights")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="where the views are cached")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    estimator = load(given.estimator)
+    device = choose_device(given.device)
+    estimator = load(given.estimator, device)
     assert isinstance(estimator, AUEstimator), f"{given.estimator} is no AU estimator"
     held_out = load_views(OmiFaces(given.data), given.out, held_out=True, seed=1234)
-    print(evaluate(load(given.generator), estimator, held_out).table())
+    print(evaluate(load(given.generator, device), estimator, held_out).table())
 
 
 if __name__ == "__main__":

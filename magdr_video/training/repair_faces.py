@@ -25,7 +25,7 @@ from magdr_video.models.conditions import (
 )
 from magdr_video.reconstruction.temporal import average_along_motion
 from magdr_video.settings import load_settings
-from magdr_video.training.attacked_faces import CHUNK, attack
+from magdr_video.training.attacked_faces import attack, faces_at_once
 from magdr_video.training.chain_trials import Trials, kept
 from magdr_video.training.clean_faces import list_hash, load_faces
 
@@ -49,6 +49,11 @@ class Subject:
         return self.models.translator.record.size
 
     @property
+    def device(self) -> torch.device:
+        """Where crops are attacked, repaired and judged."""
+        return self.models.device
+
+    @property
     def detector(self) -> PerturbationDetector:
         """The detector with the task's own table.
 
@@ -62,24 +67,26 @@ class Subject:
     @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate (F, 3, S, S) under (F, C), in pieces."""
-        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
+        count = faces_at_once(crops.device)
+        pieces = zip(torch.split(crops, count), torch.split(condition, count), strict=True)
         return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
 
     def conditions(self, count: int) -> Tensor:
         """A cycle through what users may ask for, (F, C)."""
         names = self.models.translator.record.conditions
         if self.task == "replace":
-            return torch.zeros(count, 0)
+            return torch.zeros(count, 0, device=self.device)
         if self.task == "edit":
             rows = [condition_for_edit(name, attributes=names) for name in HAIR]
         else:
             wanted = [name for name in EXPRESSIONS if name != "neutral"]
             rows = [condition_for_expression(name, units=names) for name in wanted]
         cycle = itertools.islice(itertools.cycle(rows), count)
-        return torch.tensor(list(cycle), dtype=torch.float32)
+        return torch.tensor(list(cycle), dtype=torch.float32, device=self.device)
 
     def trials(self, crops: Tensor, condition: Tensor, clean: Tensor) -> Trials:
         """Attacked crops under trial against the translation of the clean ones."""
+        crops, clean = crops.to(self.device), clean.to(self.device)
         classes = parse(crops, self.models.parser, self.models.parser_size)
         names = HAIR[:1] if self.task == "edit" else ()
         return Trials(
@@ -92,14 +99,14 @@ class Subject:
         )
 
 
-def load_subject(task: str) -> Subject:
+def load_subject(task: str, device: str = "auto") -> Subject:
     """The shipped generator of a task, its parser and its detector.
 
     Raises:
         SettingsError: the task has no calibration table.
     """
     # Rec-Net's own table is what is about to be made.
-    flags = {"run.device": "cpu", "reconstruction.enabled": False}
+    flags = {"run.device": device, "reconstruction.enabled": False}
     return Subject(task, load_models(load_settings(task=task, flags=flags)))
 
 

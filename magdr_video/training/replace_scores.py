@@ -21,11 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 from magdr_video.attacks.pgd import pgd
+from magdr_video.device import choose_device
 from magdr_video.faces.detector import FaceDetector
 from magdr_video.faces.templates import similarity, template
 from magdr_video.models import zoo
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import from_model_range, to_model_range
+from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
 from magdr_video.training.landmark_warp import warp
 from magdr_video.training.paired import from_images, to_images
@@ -117,12 +119,18 @@ def psnr(one: Array, other: Array, weight: Array) -> float:
     return float((-10 * np.log10(np.maximum(mse, 1e-10))).mean())
 
 
+def device_of(net: CycleGAN) -> torch.device:
+    """Where the network lies."""
+    return next(net.parameters()).device
+
+
 @torch.no_grad()
 def translate(net: CycleGAN, images: Array) -> Array:
-    """The net's answer to uint8 (N, H, H, 3), the same shape and type, eight at a time."""
-    return np.concatenate(
-        [to_images(net(from_images(images[i : i + 8]))) for i in range(0, len(images), 8)]
-    )
+    """The net's answer to uint8 (N, H, H, 3), the same shape and type, a few at a time."""
+    device = device_of(net)
+    count = faces_at_once(device)
+    parts = (images[i : i + count] for i in range(0, len(images), count))
+    return np.concatenate([to_images(net(from_images(part).to(device))) for part in parts])
 
 
 def disruption(net: CycleGAN, images: Array, masks: Array) -> dict[str, float]:
@@ -142,8 +150,8 @@ def disruption(net: CycleGAN, images: Array, masks: Array) -> dict[str, float]:
     def generate(crops: Tensor, condition: Tensor) -> Tensor:
         return from_model_range(net(to_model_range(crops)))
 
-    clean = (from_images(images) + 1) / 2
-    empty, weight = clean.new_zeros(len(clean), 0), torch.from_numpy(masks)
+    clean = (from_images(images).to(device_of(net)) + 1) / 2
+    empty, weight = clean.new_zeros(len(clean), 0), torch.from_numpy(masks).to(clean)
     attacked = pgd(generate, clean, empty, epsilon=0.05, step_size=0.01, steps=10)
     stopped = pgd(generate, clean, empty, epsilon=0.05, step_size=0.01, steps=10, target=clean)
     with torch.no_grad():
@@ -193,9 +201,9 @@ def evaluate(
     return scores | disruption(net, held.images[::4], held.masks[::4])
 
 
-def five_points() -> FivePoints:
+def five_points(device: torch.device) -> FivePoints:
     """MTCNN's five points of the surest face, on an image enlarged threefold for it."""
-    detector = FaceDetector()
+    detector = FaceDetector(device=device)
 
     def find(image: Array) -> Array | None:
         large = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
@@ -232,11 +240,11 @@ def contact_sheet(forth: CycleGAN, back: CycleGAN | None, faces: Array) -> Array
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 
-def _load(direction: str) -> CycleGAN | None:
+def _load(direction: str, device: torch.device) -> CycleGAN | None:
     name = f"cyclegan-synthetic-{direction}"
     if name not in {record.name for record in zoo.list_models()}:
         return None
-    net = zoo.load(name)
+    net = zoo.load(name, device)
     if not isinstance(net, CycleGAN):
         raise TypeError(f"{name} is a {type(net).__name__}, not a CycleGAN")
     return net
@@ -247,12 +255,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
-    forth, back = _load("ab"), _load("ba")
+    device = choose_device(given.device)
+    forth, back = _load("ab", device), _load("ba", device)
     if forth is None:
         raise SystemExit("there are no weights of cyclegan-synthetic-ab yet")
     faces = OmiFaces(given.data)
-    for name, value in evaluate(forth, faces, find=five_points()).items():
+    for name, value in evaluate(forth, faces, find=five_points(device)).items():
         print(f"{name:24s} {value:.3f}")
     if given.sheet is not None:
         from skimage.data import astronaut
