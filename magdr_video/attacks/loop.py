@@ -29,13 +29,16 @@ MARKS = (1, 2, 5, 10, 20, 50, 100, 200)
 def project(images: Tensor, origin: Tensor, epsilon: float) -> Tensor:
     """The nearest images in [0, 1] within epsilon (in [-1, 1] units) of the origin, exactly.
 
-    `origin + reach` is rounded, so that it can lie one float beyond the bound; such values step
-    back toward the origin.
+    `origin + reach` is rounded, so that it can lie beyond the bound by the spacing of floats at
+    the larger of both; such values step back toward the origin by as much. (A step of their own
+    spacing is not enough for dark pixels: 0.0001 lies denser than the 0.0251 it is taken from.)
     """
     reach = epsilon / 2
     inside = torch.clamp(torch.clamp(images, origin - reach, origin + reach), 0, 1)
     beyond = (inside.double() - origin.double()).abs() > reach
-    return torch.where(beyond, torch.nextafter(inside, origin), inside)
+    larger = torch.maximum(inside, origin)
+    spacing = torch.nextafter(larger, larger + 1) - larger
+    return torch.where(beyond, inside + spacing * torch.sign(origin - inside), inside)
 
 
 def round_within(images: Tensor, origin: Tensor, epsilon: float) -> Tensor:

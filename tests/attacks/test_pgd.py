@@ -70,3 +70,13 @@ def test_rounding_turns_back_where_the_nearest_level_is_out_of_bounds() -> None:
     edge = project(origin + 1, origin, 0.0125)  # 1.59 levels; the nearest would be 102.
     got = round_within(edge, origin, 0.0125) * 255
     torch.testing.assert_close(got, torch.full_like(got, 101.0))
+
+
+def test_the_bound_is_exact_in_dark_pixels_too() -> None:
+    origin = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.1
+    for far in (origin - 1, origin + 1):
+        got = project(far, origin, EPSILON)
+        reached = (got.double() - origin.double()).abs()
+        assert float(reached.max()) <= EPSILON / 2
+        assert float(reached.max()) > EPSILON / 2 - 1e-7
+        assert got.min() >= 0
