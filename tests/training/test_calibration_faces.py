@@ -47,7 +47,8 @@ def test_the_command_line_says_what_is_measured_and_with_whose_preset(
     seen: list[object] = []
     monkeypatch.setattr(calibrate_module, "calibrate", lambda *given: seen.extend(given) or "")
     words = ["--task", "edit", "--preset", "mine.toml", "--out", str(tmp_path), "--faces", "3"]
+    words += ["--device", "cpu"]
     monkeypatch.setattr("sys.argv", ["calibrate", *words])
     calibrate_module.main()
-    assert seen[0] == "edit" and seen[2:] == [tmp_path, Path("mine.toml")]
+    assert seen[0] == "edit" and seen[2:] == [tmp_path, Path("mine.toml"), "cpu"]
     assert isinstance(seen[1], calibrate_module.Plan) and seen[1].faces == 3

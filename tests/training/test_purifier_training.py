@@ -36,6 +36,7 @@ class ToyTranslator:
     """A toy generator with the facts that the training asks for."""
 
     task: str = "edit"
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - a frozen value
 
     def __post_init__(self) -> None:
         self.record = SimpleNamespace(
