@@ -29,9 +29,9 @@ from magdr_video.translation import Translator
 class AdversarialRecipe:
     """How the copy is trained."""
 
-    steps: int = 120
-    batch: int = 4
-    rate: float = 2e-4
+    steps: int = 400
+    batch: int = 16
+    rate: float = 4e-4
     fresh_every: int = 6
     """Every how many batches the copy itself is attacked."""
     epsilon: float = 0.05

@@ -32,7 +32,7 @@ from magdr_video.translation import Translator
 
 DETECTORS_RECIPE = AutoencoderRecipe(steps=1000, batch=16, patch=32, rate=1e-2)
 """Noise 0.1 as in the paper; its 100 epochs of 60,000 digits are 23,000 batches of 256."""
-REFORMER_RECIPE = AutoencoderRecipe(steps=600, batch=8, noise=(0.025, 0.1))
+REFORMER_RECIPE = AutoencoderRecipe(steps=2000, batch=16, noise=(0.025, 0.1))
 
 
 def divergence(first: Tensor, second: Tensor, temperature: float) -> Tensor:

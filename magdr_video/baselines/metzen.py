@@ -41,7 +41,7 @@ def head(channels: int, width: int) -> nn.Sequential:
 class Metzen(NetworkDetector):
     """A convolutional head on the frozen bottleneck."""
 
-    steps: int = 300
+    steps: int = 800
     batch: int = 32
     rate: float = 1e-3
     first_layer: str = "0.weight"

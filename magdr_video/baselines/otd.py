@@ -21,8 +21,8 @@ from magdr_video.baselines.protocol import Parameter
 class OutputDetector(NetworkDetector):
     """ResNet-18 on translations."""
 
-    steps: int = 120
-    batch: int = 16
+    steps: int = 800
+    batch: int = 32
     rate: float = 5e-4
     first_layer: str = "conv1.weight"
     name = "otd"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ def prepare_detector(
 
     Args:
         cache: folder of learned states; read where the fingerprint agrees, else written.
-        share: of the training steps that are taken; below 1 for a smoke test only.
+        share: of the training steps that are taken; what is below 1 is no fair opponent.
 
     Raises:
         SettingsError: there is no such detector.
@@ -130,7 +131,7 @@ def _write(path: Path | None, baseline: LearnedBaseline) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")
     tensors = {key: value.detach().cpu().contiguous() for key, value in baseline.state().items()}
     facts = {
         "name": baseline.weights_name,

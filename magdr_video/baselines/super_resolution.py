@@ -34,8 +34,8 @@ class EnlargingRecipe:
 
     width: int = 24
     blocks: int = 4
-    steps: int = 600
-    batch: int = 8
+    steps: int = 1500
+    batch: int = 16
     patch: int = 32
     """Side of the small patch."""
     rate: float = 1e-3

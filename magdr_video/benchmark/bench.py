@@ -140,7 +140,7 @@ def run_purifiers(
     """Every purifier against every attack; returns the document."""
     scenes = open_scenes(plan)
     rows = purifiers.rows(scenes, purifiers.ATTACKS, say, pace)
-    count = plan.count("slow_faces")
+    count = plan.count("purifier_faces")
     held = document("purifiers", plan, scenes, purifiers.ATTACKS, count, rows=rows)
     _write(plan.out, "purifiers", held, purifier_tables(rows), {}, say)
     return held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ PLACES = ("data", "out", "generator", "overrides", "device")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One benchmark, complete; with the defaults all of them take about an hour on one core."""
+    """One benchmark, complete; these defaults are for a CPU, `for_gpu` has those for a GPU."""
 
     data: Path
     """Folder of the data set."""
@@ -35,7 +36,7 @@ class Plan:
     faces: int = 12
     """Held-out faces of each task that are attacked."""
     slow_faces: int = 4
-    """Of these, the ones given to attacks of hundreds of steps, searches, FSIM and features."""
+    """Of these, the ones given to searches, checks of the attacks, FSIM and features."""
     side_faces: int = 4
     """Of these, the ones that show the clean cost and go through filters and codecs."""
     fitting_faces: int = 16
@@ -56,12 +57,15 @@ class Plan:
     """Values of C&W's trade-off that are tried; METHOD 7 has 5."""
     lab_steps: int = 20
     """Adam steps of the chroma-only attack, longer as they are fewer than METHOD 7's 100."""
+    purifier_faces: int = 4
+    """Of these, the ones on which every purifier meets every attack."""
     adaptive_faces: int = 4
     """Of these, the ones given to attackers who know the defence."""
     adaptive_steps: int = 20
     """Iterations at the end of the axis of Figure 3."""
-    baseline_share: float = 0.25
-    """Share of their training steps that baselines get; 1 is their recipe, and takes an hour."""
+    baseline_share: float = 0.05
+    """Share of their training steps that baselines get; 1 is their recipe, and takes hours on a
+    CPU, a minute on a GPU."""
     search_budget: int = 60
     """Generator passes a search may spend on one face."""
     seed: int = SEED
@@ -80,9 +84,10 @@ class Plan:
                 f"{len(self.tasks)} tasks cannot share the generator {self.generator}",
                 hint="name one with --tasks",
             )
-        for name in ("faces", "slow_faces", "side_faces", "fitting_faces", "validation_faces"):
-            if getattr(self, name) < 2:
-                raise SettingsError(f"{name} = {getattr(self, name)} is out of range", hint=">= 2")
+        for name, least in counts().items():
+            if getattr(self, name) < least:
+                held = getattr(self, name)
+                raise SettingsError(f"{name} = {held} is out of range", hint=f">= {least}")
         if not 0 < self.baseline_share <= 1:
             raise SettingsError(f"baseline_share = {self.baseline_share} must lie in 0 .. 1")
         if not 0 < self.epsilon <= 1:
@@ -98,6 +103,53 @@ class Plan:
         return {key: value for key, value in held.items() if key not in PLACES}
 
 
+def counts() -> dict[str, int]:
+    """Every count of a plan with its least value: two faces, one of anything else."""
+    names = [field.name for field in dataclasses.fields(Plan) if field.type == "int"]
+    return {name: 2 if name.endswith("_faces") or name == "faces" else 1 for name in names} | {
+        "seed": 0
+    }
+
+
+def with_counts(plan: Plan, asked: Sequence[str]) -> Plan:
+    """The plan with counts given as 'name=value'.
+
+    Raises:
+        UsageError: that is no whole number.
+        SettingsError: there is no such count, or it is out of range.
+    """
+    changes: dict[str, Any] = {}
+    for text in asked:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name not in counts():
+            raise SettingsError(f"a plan has no count '{name}'", hint=nearest(name, counts()))
+        if not value.isdecimal():
+            raise UsageError(f"--count '{text}'", hint=f"a whole number, such as {name}=16")
+        changes[name] = int(value)
+    return dataclasses.replace(plan, **changes)
+
+
+def for_gpu(plan: Plan) -> Plan:
+    """The same plan with the counts of METHOD 7 and 9 where a GPU affords them."""
+    return dataclasses.replace(
+        plan,
+        faces=50,
+        slow_faces=12,
+        side_faces=50,
+        purifier_faces=16,
+        fitting_faces=256,
+        trial_faces=16,
+        validation_faces=64,
+        picture_faces=256,
+        cw_steps=200,
+        cw_trade_offs=5,
+        lab_steps=100,
+        adaptive_faces=16,
+        adaptive_steps=100,
+        baseline_share=1.0,
+    )
+
+
 def quick(plan: Plan) -> Plan:
     """The same plan on so few faces that it shows whether all works; its figures mean little."""
     return dataclasses.replace(
@@ -105,6 +157,7 @@ def quick(plan: Plan) -> Plan:
         faces=min(plan.faces, 4),
         slow_faces=2,
         side_faces=2,
+        purifier_faces=2,
         fitting_faces=4,
         adaptive_faces=2,
         adaptive_steps=5,

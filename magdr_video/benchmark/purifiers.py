@@ -57,7 +57,7 @@ def _preparations(scene: Scene, attacks: Sequence[str]) -> list[Cell]:
 
 
 def _attacked(scene: Scene, attack: str) -> Attacked:
-    return scene.under(threat(attack, scene.plan), scene.plan.count("slow_faces"))
+    return scene.under(threat(attack, scene.plan), scene.plan.count("purifier_faces"))
 
 
 def _seen(scene: Scene, attack: str) -> Seen:
@@ -66,7 +66,7 @@ def _seen(scene: Scene, attack: str) -> Seen:
 
 
 def _row_cell(scene: Scene, attack: str, repair: Repair) -> Cell:
-    count = scene.plan.count("slow_faces")
+    count = scene.plan.count("purifier_faces")
     key = {
         **depends_on(scene, repair),
         "attack": _attacked(scene, attack).address,

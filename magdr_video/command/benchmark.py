@@ -36,14 +36,24 @@ OUT = typer.Option(Path("magdr-benchmark"), "--out", "-o", help="Folder for tabl
 BENCH_TASKS = typer.Option(",".join(TASKS), "--tasks", help="Tasks, separated by commas.")
 ATTACKS = typer.Option("pgd,cw", "--attacks", help="Attacks, separated by commas.")
 CODECS = typer.Option("", "--codecs", help="H.264 rate factors for codec rows, such as 18,28.")
-FACES = typer.Option(None, "--faces", help="Held-out faces a task; 12 without it.", min=2)
+FACES = typer.Option(
+    None, "--faces", help="Held-out faces a task; 12 without it, 50 on a GPU.", min=2
+)
 GENERATOR = typer.Option(
     None, "--generator", help="Weights for a single task, with --set for their tables."
 )
 SET = typer.Option([], "--set", help="key=value, as for defend, such as detection.table=FILE.")
+COUNT = typer.Option(
+    [],
+    "--count",
+    help="Another count of the plan as name=value, such as adaptive_steps=100, adaptive_faces, "
+    "purifier_faces, fitting_faces or cw_steps; a GPU has larger ones than a CPU.",
+)
 QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether all works.")
 TRAINING = typer.Option(
-    None, "--baseline-training", help="Share of their training that baselines get, 1 is all."
+    None,
+    "--baseline-training",
+    help="Share of their training that baselines get; all (1) on a GPU, 0.05 on a CPU.",
 )
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
@@ -59,6 +69,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "tasks": (str, BENCH_TASKS),
     "attacks": (str, ATTACKS),
     "faces": (int | None, FACES),
+    "count": (list[str], COUNT),
     "codecs": (str, CODECS),
     "generator": (str | None, GENERATOR),
     "overrides": (list[str], SET),
@@ -134,6 +145,7 @@ def _plan(
     out: Path,
     tasks: str,
     faces: int | None,
+    count: Sequence[str],
     generator: str | None,
     overrides: Sequence[str],
     quick: bool,
@@ -144,6 +156,7 @@ def _plan(
     attacks: str = "pgd",
 ) -> Plan:
     from magdr_video.benchmark import plan as plans
+    from magdr_video.device import choose_device
 
     plan = plans.Plan(
         data=data,
@@ -155,12 +168,18 @@ def _plan(
         overrides=tuple(overrides),
         device=device,
     )
-    changes = {"seed": seed, "epsilon": epsilon, "baseline_share": baseline_training}
-    given: dict[str, Any] = {name: held for name, held in changes.items() if held is not None}
-    plan = replace(plan, **given)
+    changes = {
+        "faces": faces,
+        "seed": seed,
+        "epsilon": epsilon,
+        "baseline_share": baseline_training,
+    }
     if quick:
         plan = plans.quick(plan)
-    return plan if faces is None else replace(plan, faces=faces)
+    elif choose_device(device).type == "cuda":
+        plan = plans.for_gpu(plan)
+    given: dict[str, Any] = {name: held for name, held in changes.items() if held is not None}
+    return plans.with_counts(replace(plan, **given), count)
 
 
 def _words(text: str) -> tuple[str, ...]:
