@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,18 +15,18 @@ from magdr_video.attacks.loop import MARKS
 from magdr_video.attacks.success import DISRUPTED, disruption
 from magdr_video.benchmark.attacked import Attacked, attacked, cells_of
 from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
-from magdr_video.benchmark.detection import names_of
+from magdr_video.benchmark.detection import CLEAN_NAME, fitted_cells, fitted_on, names_of
 from magdr_video.benchmark.document import threat_model
-from magdr_video.benchmark.judges import ALWAYS, ROOMS, own_detectors
+from magdr_video.benchmark.judges import ALWAYS, FITTED, ROOMS, own_detectors
 from magdr_video.benchmark.known_defence import known_defence
 from magdr_video.benchmark.repairs import ROOMS as REPAIR_ROOMS
 from magdr_video.benchmark.repairs import magdr
-from magdr_video.benchmark.scene import Scene
+from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import decisions, estimate, f1_estimate
 from magdr_video.benchmark.threats import Threat, threat
 
 SAMPLES = 2
-"""Draws of the defence a step; METHOD 7 has 20, which is for a GPU."""
+"""Draws of the defence a step: one of each of its paths, neither of which is random."""
 OBLIVIOUS, ADAPTIVE = "oblivious", "adaptive"
 SOURCES = (*ROOMS, *REPAIR_ROOMS, "benchmark/known_defence", "benchmark/adaptive")
 
@@ -118,7 +119,49 @@ def cells(scene: Scene) -> list[Cell]:
         *cells_of(list(attacked_faces(scene).values())),
         *_measure_cells(scene).values(),
         _clean_cell(scene),
+        *_fitted_clean_cells(scene).values(),
+        *(cell for held in _fitted_cells(scene).values() for cell in held.values()),
     ]
+
+
+def _fitted_cells(scene: Scene) -> dict[tuple[str, int], dict[str, Cell]]:
+    """Fitted detectors at each point of the axis, by attack and steps, then by name."""
+    out: dict[tuple[str, int], dict[str, Cell]] = {}
+    sets = attacked_faces(scene)
+    for name in FITTED:
+        judge = _fitted_once(scene, name)
+        for kind, held in sets.items():
+            for steps in marks(scene):
+                cell = _fitted_cell(scene, name, judge, (kind, steps), held)
+                out.setdefault((kind, steps), {})[name] = cell
+    return out
+
+
+Judge = Callable[[Seen], tuple[Tensor, Tensor]]
+
+
+def _fitted_once(scene: Scene, name: str) -> Callable[[], Judge]:
+    """A fitted detector, fitted when it is first asked for."""
+    return cache(lambda: FITTED[name](scene))
+
+
+def _fitted_cell(
+    scene: Scene, name: str, judge: Callable[[], Judge], point: tuple[str, int], held: Attacked
+) -> Cell:
+    kind, steps = point
+    key = {**fitted_on(scene, name), "attack": held.address, "steps": steps}
+
+    def make() -> dict[str, Tensor]:
+        seen = scene.seen(held.images(scene.store, steps), f"{kind} {steps}")
+        return {"flagged": judge()(seen)[1]}
+
+    return Cell(f"{scene.task}: {name} against {kind}, {steps} steps", key, _count(scene), make)
+
+
+def _fitted_clean_cells(scene: Scene) -> dict[str, Cell]:
+    """The same on clean faces: cells that Table 1 has too."""
+    kinds = {CLEAN_NAME: lambda: scene.clean}
+    return {name: fitted_cells(scene, name, kinds)[0] for name in FITTED}
 
 
 def _measure_cells(scene: Scene) -> dict[tuple[str, int], Cell]:
@@ -138,9 +181,14 @@ def rows(
 
 
 def _scene_rows(scene: Scene) -> list[dict[str, Any]]:
-    clean, out = scene.store.get(_clean_cell(scene)), []
+    clean = dict(scene.store.get(_clean_cell(scene)))
+    for name, cell in _fitted_clean_cells(scene).items():
+        clean[f"{name}|flagged"] = scene.store.get(cell)["flagged"]
+    fitted, out = _fitted_cells(scene), []
     for (kind, steps), cell in _measure_cells(scene).items():
-        content = scene.store.get(cell)
+        content = dict(scene.store.get(cell))
+        for name, one in fitted[kind, steps].items():
+            content[f"{name}|flagged"] = scene.store.get(one)["flagged"]
         for name in names_of(content):
             if name != ALWAYS:
                 out.append(row(scene.task, kind, steps, name, clean, content))

@@ -37,6 +37,7 @@ from magdr_video.benchmark.table import Table
 from magdr_video.benchmark.tables import (
     adaptive_tables,
     clip_tables,
+    codec_detection_tables,
     detection_tables,
     full_tables,
     purifier_tables,
@@ -202,8 +203,9 @@ def _purifier_pages(held: Mapping[str, Any]) -> list[Table]:
 
 
 def _detection_pages(held: Mapping[str, Any]) -> list[Table]:
-    tables = [*detection_tables(held["rows"]), strength_table(held["strength"])]
-    return [*tables, *_sanity_pages(held)]
+    rows = held["rows"]
+    tables = [*detection_tables(rows), *codec_detection_tables(rows)]
+    return [*tables, strength_table(held["strength"]), *_sanity_pages(held)]
 
 
 def _reconstruction_pages(held: Mapping[str, Any]) -> list[Table]:

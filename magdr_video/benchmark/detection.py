@@ -12,6 +12,7 @@ from torch import Tensor
 
 from magdr_video.benchmark.attacked import cells_of
 from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
+from magdr_video.benchmark.encoded import CRF, after_codec, before_codec, through_codec
 from magdr_video.benchmark.judges import (
     ALWAYS,
     FITTED,
@@ -30,11 +31,10 @@ from magdr_video.benchmark.statistics import (
     true_positive_rate,
 )
 from magdr_video.benchmark.trained import TRAINING
-from magdr_video.training.clean_faces import CLEAN, film
+from magdr_video.training.clean_faces import CLEAN
 from magdr_video.transforms import unsharp
 
-CRF = 23
-HARD = ("noise", "sharpened", "jpeg 75", f"h264 crf {CRF}")
+HARD = ("noise", "sharpened", "jpeg 75", "h264 crf 23")
 """Clean faces that look perturbed."""
 _KINDS: Mapping[str, Callable[[Tensor], Tensor]] = {
     **CLEAN,
@@ -42,27 +42,27 @@ _KINDS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def _compressed(attack: str) -> str:
-    return f"{attack}, h264 crf {CRF}"
+CLEAN_NAME = "clean"
 
 
 def inputs(scene: Scene) -> dict[str, Callable[[], Seen]]:
     """Every set of faces that is judged, by name; nothing is computed before it is called."""
     few = scene.plan.count("side_faces")
-    out: dict[str, Callable[[], Seen]] = {"clean": lambda: scene.clean}
+    out: dict[str, Callable[[], Seen]] = {CLEAN_NAME: lambda: scene.clean}
 
     def hard(name: str) -> Seen:
         return scene.seen(_KINDS[name](scene.faces.crops[:few]), name)
 
     def compressed(name: str) -> Seen:
-        crops = scene.attacked(name).crops[:few]
-        return scene.seen(film(crops, CRF), _compressed(name))
+        crops = (scene.clean if name == CLEAN_NAME else scene.attacked(name)).crops[:few]
+        return scene.seen(through_codec(crops, CRF), after_codec(name, CRF))
 
     for name in HARD:
         out[name] = lambda name=name: hard(name)  # type: ignore[misc]
     for name in scene.plan.attacks:
         out[name] = lambda name=name: scene.attacked(name)  # type: ignore[misc]
-        out[_compressed(name)] = lambda name=name: compressed(name)  # type: ignore[misc]
+    for name in (CLEAN_NAME, *scene.plan.attacks):
+        out[after_codec(name, CRF)] = lambda name=name: compressed(name)  # type: ignore[misc]
     return out
 
 
@@ -70,7 +70,7 @@ def _faces_key(scene: Scene, kind: str) -> dict[str, Any]:
     attacks = {
         name: scene.under(scene.threat(name)).address
         for name in scene.plan.attacks
-        if kind in (name, _compressed(name))
+        if name == before_codec(kind)[0]
     }
     return {
         "faces": scene.faces.digest,
@@ -100,12 +100,12 @@ def cells(scene: Scene) -> list[Cell]:
             )
         )
     for name in FITTED:
-        out += _fitted_cells(scene, name, kinds)
+        out += fitted_cells(scene, name, kinds)
     return out
 
 
 def _size(scene: Scene, kind: str) -> int:
-    whole = kind == "clean" or kind in scene.plan.attacks
+    whole = kind == CLEAN_NAME or kind in scene.plan.attacks
     return scene.plan.faces if whole else scene.plan.count("side_faces")
 
 
@@ -117,7 +117,20 @@ def _fitted_name(scene: Scene, name: str, kind: str) -> str:
     return f"{scene.task}: {name} on {kind}"
 
 
-def _fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]]) -> list[Cell]:
+def fitted_on(scene: Scene, name: str) -> dict[str, Any]:
+    """What a fitted detector depends on: part of the keys of its cells."""
+    return {
+        "generator": scene.subject.identity["generator"],
+        "detector": name,
+        "share": scene.plan.baseline_share,
+        "fitting": scene.fitting_under.address,
+        "pictures": scene.plan.picture_faces,
+        "validation": scene.validation.digest,
+        "source": source_hash(("baselines", *FITTED_ROOMS, *scene.subject.rooms)),
+    }
+
+
+def fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]]) -> list[Cell]:
     """A fitted detector on each set of faces; it is fitted once, for the first that is missing."""
 
     @cache
@@ -128,20 +141,11 @@ def _fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen
         score, flagged = judge()(seen())
         return {"score": score, "flagged": flagged}
 
-    about = {
-        "generator": scene.subject.identity["generator"],
-        "detector": name,
-        "share": scene.plan.baseline_share,
-        "fitting": scene.fitting_under.address,
-        "pictures": scene.plan.picture_faces,
-        "validation": scene.validation.digest,
-        "source": source_hash(("baselines", *FITTED_ROOMS, *scene.subject.rooms)),
-    }
     training = TRAINING.get(name, 0.0) * scene.plan.baseline_share
     return [
         Cell(
             _fitted_name(scene, name, kind),
-            {**about, **_faces_key(scene, kind)},
+            {**fitted_on(scene, name), **_faces_key(scene, kind)},
             _size(scene, kind) + (training if kind == "clean" else 0.0),
             lambda seen=seen: make(seen),  # type: ignore[misc]
         )
@@ -191,7 +195,7 @@ def row(
     score, flag = held[attack]
     hard_score = torch.cat([held[kind][0] for kind in HARD])
     hard_flag = torch.cat([held[kind][1] for kind in HARD])
-    pressed, pressed_clean = held[_compressed(attack)], held[f"h264 crf {CRF}"]
+    codec, pressed = held[after_codec(CLEAN_NAME, CRF)], held[after_codec(attack, CRF)]
     return {
         "task": task,
         "attack": attack,
@@ -208,8 +212,24 @@ def row(
         "hard_false_positives": asdict(estimate(hard_flag.double())),
         "hard_auroc": asdict(auroc_estimate(hard_score, score)),
         "hard_by_kind": {kind: float(held[kind][1].double().mean()) for kind in HARD},
-        "compressed_recall": float(pressed[1].double().mean()),
-        "compressed_auroc": asdict(auroc_estimate(pressed_clean[0], pressed[0])),
+        "codec": _after_codec(held[CLEAN_NAME], codec, pressed),
+    }
+
+
+def _after_codec(
+    photograph: tuple[Tensor, Tensor],
+    codec: tuple[Tensor, Tensor],
+    attacked: tuple[Tensor, Tensor],
+) -> dict[str, Any]:
+    """Attacked faces after a codec, against clean ones after the same; and those against before."""
+    return {
+        "crf": CRF,
+        "faces": len(codec[0]),
+        **asdict(decisions(codec[1], attacked[1])),
+        "f1_interval": asdict(f1_estimate(codec[1], attacked[1])),
+        "auroc": asdict(auroc_estimate(codec[0], attacked[0])),
+        "alone_flagged": float(codec[1].double().mean()),
+        "alone_auroc": asdict(auroc_estimate(photograph[0], codec[0])),
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from magdr_video.baselines.registry import DETECTORS
 from magdr_video.errors import UsageError
 
 MARGIN = 4
@@ -84,29 +85,45 @@ def repair_figure(rows: Sequence[Mapping[str, Any]], attack: str, path: Path) ->
     _save(figure, path)
 
 
-DRAWN = ("DD", "CD", "DD or CD", "MagDR")
-"""Detectors whose curves are drawn; the table has all."""
+OWN = ("DD", "CD", "DD or CD", "MagDR")
+"""Own detectors whose curves are drawn beside the baselines'; the table has all."""
+ATTACK_WORDS = {
+    "oblivious": "attacks the generator",
+    "adaptive": "attacks the generator and MagDR",
+}
 
 
 def attack_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Figure 3: F1 of each detector over the attack's iterations, a panel a task."""
+    """Figure 3: F1 of each detector over the iterations, a panel a task (across) and attack."""
     plt = pyplot()
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure, axes = plt.subplots(1, len(tasks), figsize=(4 * len(tasks), 3.6), squeeze=False)
-    for axis, task in zip(axes[0], tasks, strict=True):
-        ours = [row for row in rows if row["task"] == task and row["detector"] in DRAWN]
-        for name in dict.fromkeys((row["detector"], row["attack"]) for row in ours):
-            held = [row for row in ours if (row["detector"], row["attack"]) == name]
-            steps = [row["steps"] for row in held]
-            style = "-" if name[1] == "adaptive" else "--"
-            axis.plot(steps, [row["f1"] for row in held], style, marker="o", label=" ".join(name))
-        axis.set(title=task, xlabel="iterations of the attack", ylim=(0, 1.02), xscale="log")
-        ticks = sorted({row["steps"] for row in ours})
-        axis.set_xticks(ticks, [str(tick) for tick in ticks])
-        axis.minorticks_off()
-        axis.legend(fontsize=6)
-    axes[0][0].set_ylabel("F1, 'disrupted'")
+    attacks = list(dict.fromkeys(row["attack"] for row in rows))
+    size = (3.8 * len(tasks) + 1.4, 3.0 * len(attacks))
+    figure, axes = plt.subplots(len(attacks), len(tasks), figsize=size, squeeze=False)
+    for line, attack in zip(axes, attacks, strict=True):
+        for axis, task in zip(line, tasks, strict=True):
+            held = [row for row in rows if (row["task"], row["attack"]) == (task, attack)]
+            _draw_curves(axis, held)
+            axis.set_title(f"{task}: {ATTACK_WORDS.get(attack, attack)}", fontsize=9)
+        line[0].set_ylabel("F1, 'disrupted'")
+    for axis in axes[-1]:
+        axis.set_xlabel("iterations of the attack")
+    axes[0][-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1))
     _save(figure, path)
+
+
+def _draw_curves(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One panel: own detectors full, MagDR wide; baselines dashed."""
+    names = list(dict.fromkeys(row["detector"] for row in rows))
+    for place, name in enumerate(n for n in names if n in OWN or n in DETECTORS):
+        held = [row for row in rows if row["detector"] == name]
+        points = ([row["steps"] for row in held], [row["f1"] for row in held])
+        style = {"linestyle": "-" if name in OWN else "--", "color": f"C{place}"}
+        axis.plot(*points, marker=".", linewidth=2.5 if name == "MagDR" else 1, label=name, **style)
+    ticks = sorted({row["steps"] for row in rows})
+    axis.set(ylim=(-0.02, 1.02), xscale="log")
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.minorticks_off()
 
 
 def cost_figure(clips: Sequence[Mapping[str, Any]], path: Path) -> None:

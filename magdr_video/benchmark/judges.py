@@ -22,9 +22,10 @@ ROOMS = (
     "faces/parsing",
     "faces/regions",
     "benchmark/judges",
+    "benchmark/encoded",
 )
 """Whose source decides what a detector says."""
-FITTED_ROOMS = ("transforms", "training/clean_faces")
+FITTED_ROOMS = ("transforms", "training/clean_faces", "benchmark/encoded")
 """Whose source decides, beside the baselines' own, what a fitted detector says."""
 
 Judgements = dict[str, tuple[Tensor, Tensor]]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from magdr_video.benchmark.attacked import cells_of
 from magdr_video.benchmark.cells import Cell, Pace, source_hash, weight_of, work_off
+from magdr_video.benchmark.encoded import after_codec, before_codec, through_codec
 from magdr_video.benchmark.measures import as_rate
 from magdr_video.benchmark.outcome import SHOWN, measure
 from magdr_video.benchmark.repairs import (
@@ -25,7 +26,6 @@ from magdr_video.benchmark.repairs import (
 )
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import estimate
-from magdr_video.training.clean_faces import film
 
 CLEAN = "clean"
 ORACLE = "oracle of the fixed rows"
@@ -69,27 +69,26 @@ def expected_settings(scene: Scene) -> dict[str, Tensor]:
 
 def seen_by_name(scene: Scene, kind: str) -> Seen:
     """Clean faces, an attack's, or either through a codec ('pgd, h264 crf 23')."""
-    name, _, codec = kind.partition(", h264 crf ")
+    name, crf = before_codec(kind)
     whole = scene.clean if name == CLEAN else scene.attacked(name)
     few = scene.plan.count("side_faces")
-    if codec:
-        return scene.seen(film(whole.crops[:few], int(codec)), kind)
+    if crf is not None:
+        return scene.seen(through_codec(whole.crops[:few], crf), kind)
     return whole.first(few) if name == CLEAN else whole
 
 
 def size_of(scene: Scene, kind: str) -> int:
     """Faces of a kind."""
     few = scene.plan.count("side_faces")
-    if "h264" in kind or kind == CLEAN:
-        return few
-    return scene.plan.faces
+    name, crf = before_codec(kind)
+    return few if name == CLEAN or crf is not None else scene.plan.faces
 
 
 def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
     """One row on one kind of input."""
     count = size_of(scene, kind)
     count = min(count, scene.plan.count("slow_faces")) if repair.slow else count
-    attack = kind.partition(",")[0]
+    attack = before_codec(kind)[0]
     key = {
         **depends_on(scene, repair),
         "faces": scene.faces.digest,
@@ -100,7 +99,7 @@ def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
         "attack": "" if attack == CLEAN else scene.under(scene.threat(attack)).address,
         "repair": dict(repair.about),
     }
-    few = 0 if attack == CLEAN else min(count, scene.plan.count("slow_faces"))
+    few = 0 if kind == CLEAN else min(count, scene.plan.count("slow_faces"))
     cost = count * (1.3 + repair.passes) + few * 4.0
     if kind == scene.plan.attacks[0]:
         cost += repair.preparation
@@ -109,7 +108,7 @@ def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
         key,
         cost,
         lambda: measure(
-            scene, seen_by_name(scene, kind).first(count), repair, slowly=attack != CLEAN
+            scene, seen_by_name(scene, kind).first(count), repair, slowly=kind != CLEAN
         ),
     )
 
@@ -117,18 +116,17 @@ def row_cell(scene: Scene, kind: str, repair: Repair) -> Cell:
 def kinds(scene: Scene, codecs: Sequence[int]) -> list[str]:
     """Inputs of the table: each attack, the clean faces, and both through each codec."""
     plain = [*scene.plan.attacks, CLEAN]
-    filmed = (scene.plan.attacks[0], CLEAN)
-    return plain + [f"{name}, h264 crf {crf}" for name in filmed for crf in codecs]
+    return plain + [after_codec(name, crf) for name in plain for crf in codecs]
 
 
 def is_shown(scene: Scene, kind: str, repair: Repair) -> bool:
     """Rows that a kind of input gets: the first attack all of them, the others what matters.
 
     Searches cost hundreds of passes a face, and single transforms against a slow attack say little
-    that the first attack has not said.
+    that the first attack has not said. Baselines have rows wherever MagDR has one.
     """
     first = scene.plan.attacks[0]
-    if repair.slow:
+    if repair.slow and repair.kind != "baseline":
         return kind == first
     return repair.kind != "single" or kind in (first, CLEAN)
 

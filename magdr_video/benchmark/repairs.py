@@ -35,6 +35,8 @@ FIXED_ROOMS = (
     "criteria",
     "benchmark/measures",
     "benchmark/outcome",
+    "benchmark/encoded",
+    "training/clean_faces",
 )
 """Of classical transforms; what the learned purifier does is keyed by its weights as well."""
 BASELINE_ROOMS = (*FIXED_ROOMS, "baselines")

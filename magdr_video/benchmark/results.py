@@ -12,6 +12,8 @@ from PIL import Image
 from magdr_video.attacks.carlini_wagner import SEARCH_STEPS, STEPS
 from magdr_video.benchmark import paper
 from magdr_video.benchmark.bench import PAGES
+from magdr_video.benchmark.encoded import CRF, before_codec
+from magdr_video.benchmark.plan import Plan, counts, for_gpu
 from magdr_video.benchmark.table import Table, number
 from magdr_video.benchmark.verdicts import LINES
 from magdr_video.errors import InputError, OutputError
@@ -104,10 +106,12 @@ LEAD = {
     "detection": (
         "P, R, F1 and accuracy take clean and attacked faces as equally frequent; F1 is that "
         "of the class 'disrupted'. 'Hard' negatives are clean faces with camera noise, "
-        "sharpened, JPEG 75 and H.264 crf 23. The last two columns: attacked, then H.264 crf "
-        "23, against clean faces through the same codec. Thresholds were fixed on clean faces "
-        "of other identities; where n is small no false positive may be let through for 'TPR "
-        "at 1 %'."
+        "sharpened, JPEG 75 and H.264 crf 23. Thresholds were fixed on clean faces of other "
+        "identities; where n is small no false positive may be let through for 'TPR at 1 %'. "
+        "In the tables after a codec attacked and clean faces were drawn into frames, encoded and "
+        "cut out again: attacked ones are judged against clean ones after the same codec, in "
+        "the rows 'codec alone' clean ones after it against clean photographs ('flagged' is then "
+        "a false alarm)."
     ),
     "reconstruction": (
         "(I) compares the reconstructed crop with the clean one, (O) their translations. "
@@ -116,14 +120,18 @@ LEAD = {
         "row costs on unattacked faces (capped at 60 dB), 'clean untouched' the share "
         "returned bit-identical. Settings of single transforms were chosen on attacked "
         "training faces; the oracle knows the clean face and takes the best fixed row for "
-        "each."
+        "each. Inputs named after a codec were encoded inside a frame; their first row is what "
+        "the codec does to clean faces, and everything is compared with clean faces before it."
     ),
     "adaptive": (
         "The attack sees detector and reconstructor and differentiates through both (BPDA, "
         "EOT over the paths of the defence), with the detector's score in its loss. 'oblivious' "
         "is PGD on the generator alone. A curve is one run of each attack, read after 1, 2, 5, ... "
-        "iterations. It has 2 draws of the defence a step, one start and one step size; a full "
-        "one has 20 draws, five starts and a sweep: the curves are an upper bound of what holds."
+        "iterations. It takes both paths of the defence each step, from one start and with one "
+        "step size; a full one has five starts and a sweep: the curves are an upper bound of what "
+        "holds. Baselines look at the same faces: their curves against the attacker who knows "
+        "MagDR say what such faces do to a detector that the attacker does not know, nothing of "
+        "attackers who know the baseline."
     ),
     "purifiers": "PSNR (O) in dB of each row against each attack, mean over faces.",
     "clips": (
@@ -164,8 +172,24 @@ def _command(held: Document) -> str:
     parts = [f"magdr-video benchmark {held['benchmark']} --faces {plan['faces']}"]
     if held["benchmark"] in ("detection", "reconstruction"):
         parts.append(f"--attacks {','.join(plan['attacks'])}")
+    if held["benchmark"] == "reconstruction":
+        factors = {before_codec(row["input"])[1] for row in held["rows"]}
+        found = sorted(crf for crf in factors if crf is not None)
+        parts += [] if found == [CRF] else [f"--codecs '{','.join(map(str, found))}'"]
     parts += [f"--baseline-training {plan['baseline_share']:g}", f"--seed {plan['seed']}"]
-    return " ".join(parts)
+    return " ".join([*parts, *_other_counts(held)])
+
+
+def _other_counts(held: Document) -> list[str]:
+    """Options of the counts that are not the device's own; none for a quick run, which has its."""
+    if held["quick"]:
+        return ["--quick"]
+    usual = Plan(data=Path(), out=Path())
+    cuda = held.get("device", "cpu").startswith("cuda")
+    usual, plan = for_gpu(usual) if cuda else usual, held["plan"]
+    shown = [name for name in counts() if name not in ("faces", "seed") and name in plan]
+    out = [f"--count {name}={plan[name]}" for name in shown if plan[name] != getattr(usual, name)]
+    return [*out, "--device cuda"] if cuda else out
 
 
 def _sample(held: Document) -> str:
@@ -176,12 +200,11 @@ def _sample(held: Document) -> str:
     sizes = ", ".join(f"{name} {count}" for name, count in sorted(attacks))
     learning = (
         f" Baselines that learn had {plan['fitting_faces']} attacked training faces and "
-        f"{plan['baseline_share']:.0%} of their training steps."
-        if held["benchmark"] != "adaptive"
-        else ""
+        f"{plan['baseline_share']:.0%} of the steps of their recipes."
     )
+    few = min(plan["side_faces"], plan["faces"])
     side = (
-        f" Each kind of hard negative and the faces after a codec are {plan['side_faces']} a task."
+        f" Each kind of hard negative and the faces after a codec are {few} a task."
         if held["benchmark"] == "detection"
         else ""
     )

@@ -35,7 +35,9 @@ DATASET = typer.Option(
 OUT = typer.Option(Path("magdr-benchmark"), "--out", "-o", help="Folder for tables and figures.")
 BENCH_TASKS = typer.Option(",".join(TASKS), "--tasks", help="Tasks, separated by commas.")
 ATTACKS = typer.Option("pgd,cw", "--attacks", help="Attacks, separated by commas.")
-CODECS = typer.Option("", "--codecs", help="H.264 rate factors for codec rows, such as 18,28.")
+CODECS = typer.Option(
+    "23", "--codecs", help="H.264 rate factors for codec rows, such as 18,28; '' for none."
+)
 FACES = typer.Option(
     None, "--faces", help="Held-out faces a task; 12 without it, 50 on a GPU.", min=2
 )

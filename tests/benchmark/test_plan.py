@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from magdr_video.benchmark.plan import Plan, quick
-from magdr_video.errors import SettingsError
+from magdr_video.benchmark.plan import Plan, counts, for_gpu, quick, with_counts
+from magdr_video.errors import SettingsError, UsageError
 
 PLAN = Plan(data=Path(), out=Path())
 
@@ -39,3 +39,30 @@ def test_one_face_is_too_few() -> None:
 
 def test_the_description_names_no_folder_of_this_machine() -> None:
     assert {"data", "out"}.isdisjoint(PLAN.described())
+
+
+def test_any_count_can_be_given_by_name() -> None:
+    plan = with_counts(PLAN, ["adaptive_steps=100", "fitting_faces = 32"])
+    assert (plan.adaptive_steps, plan.fitting_faces) == (100, 32)
+    assert replace(PLAN, adaptive_steps=100, fitting_faces=32) == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("adaptive_step=3", SettingsError, "adaptive_step"),
+        ("epsilon=1", SettingsError, "epsilon"),
+        ("adaptive_steps", UsageError, "adaptive_steps"),
+        ("steps=many", UsageError, "steps=many"),
+        ("purifier_faces=1", SettingsError, "purifier_faces = 1"),
+    ],
+)
+def test_a_count_that_there_is_not_is_refused(text: str, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        with_counts(PLAN, [text])
+
+
+def test_a_gpu_has_whole_trainings_and_no_count_below_a_cpus() -> None:
+    large = for_gpu(PLAN)
+    assert large.baseline_share == 1.0
+    assert all(getattr(large, name) >= getattr(PLAN, name) for name in counts())

@@ -32,8 +32,16 @@ def detector(name: str, auroc: float) -> dict:
         "auroc": interval(auroc),
         "hard_false_positives": interval(0.0),
         "hard_auroc": interval(0.5),
-        "compressed_recall": 0.5,
-        "compressed_auroc": interval(0.5),
+        "codec": {
+            "crf": 23,
+            "faces": 4,
+            "recall": 0.25,
+            "precision": 1.0,
+            "f1_interval": interval(0.4),
+            "auroc": interval(0.7),
+            "alone_flagged": 0.125,
+            "alone_auroc": interval(0.6),
+        },
     }
 
 

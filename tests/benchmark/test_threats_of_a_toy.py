@@ -21,6 +21,8 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repairs, "BANK", bank)
     monkeypatch.setattr(repairs, "available_layers", lambda: (tuple(bank),))
     monkeypatch.setattr(repairs, "RECONSTRUCTORS", {})
+    fitted = {"noise estimate": adaptive.FITTED["noise estimate"]}
+    monkeypatch.setattr(adaptive, "FITTED", fitted)
     monkeypatch.setattr(repairs, "FIXED_CHAINS", ("gaussian(sigma=0.7) > jpeg(quality=75)",))
 
 
@@ -28,8 +30,10 @@ def test_each_attack_and_number_of_steps_has_its_points(tmp_path: Path) -> None:
     rows = adaptive.rows(
         [toy_scene(tmp_path, adaptive_faces=2, adaptive_steps=4)], lambda text: None
     )
-    points = {(row["attack"], row["steps"]) for row in rows if row["detector"] == MAGDR}
-    assert points == {(kind, steps) for kind in ("oblivious", "adaptive") for steps in (1, 2)}
+    whole = {(kind, steps) for kind in ("oblivious", "adaptive") for steps in (1, 2)}
+    for name in (MAGDR, "noise estimate"):
+        points = {(row["attack"], row["steps"]) for row in rows if row["detector"] == name}
+        assert points == whole, name
     assert all(row["attacked"] == 2 and row["clean"] == 4 for row in rows)
     (table,) = adaptive_tables(rows)
     assert {len(line) for line in table.rows} == {len(table.head)}

@@ -86,6 +86,7 @@ def toy_plan(folder: Path, **changes: object) -> Plan:
         "faces": 4,
         "slow_faces": 2,
         "side_faces": 2,
+        "purifier_faces": 2,
         "fitting_faces": 2,
         "validation_faces": 2,
         "trial_faces": 2,
