@@ -48,7 +48,7 @@ from magdr_video.benchmark.tables import (
 )
 from magdr_video.benchmark.variants import make_variant, require_variants
 from magdr_video.demo import write_source
-from magdr_video.device import set_threads
+from magdr_video.device import describe, set_threads
 from magdr_video.errors import OutputError
 from magdr_video.loading import load_models
 from magdr_video.provenance import write_json
@@ -237,7 +237,13 @@ def run_clips(plan: ClipPlan, out: Path, say: Say) -> dict[str, Any]:
     held = clip_cells.subjects(plan)
     rows = clip_cells.rows(plan, held, CellStore(out / "cells"), say)
     about = {"codecs": list(plan.codecs), "frames": plan.frames, "seed": plan.seed}
-    found = {**made_by("clips", held), "quick": False, "plan": about, "rows": rows}
+    found = {
+        **made_by("clips", held),
+        "quick": False,
+        "device": describe(held[0].device),
+        "plan": about,
+        "rows": rows,
+    }
     _write(out, "clips", found, _clip_pages(found), {}, say)
     return found
 

@@ -57,6 +57,8 @@ class ClipPlan:
     seed: int = SEED
     overrides: tuple[str, ...] = ()
     """Settings 'key=value'."""
+    device: str = "auto"
+    """Where networks run: 'auto', 'cpu', 'cuda' or 'cuda:N'."""
     runs: bool = False
     """Whole runs as well: passes, choices and flicker, with and without the cache."""
 
@@ -64,7 +66,7 @@ class ClipPlan:
 def subjects(plan: ClipPlan) -> list[Subject]:
     """Each task's generator, its settings with the plan's seed."""
     overrides = (*plan.overrides, f"run.seed={plan.seed}")
-    return [load_subject(task, overrides=overrides) for task in plan.tasks]
+    return [load_subject(task, overrides=overrides, device=plan.device) for task in plan.tasks]
 
 
 def clip_cell(plan: ClipPlan, subject: Subject, clip: Path, say: Say) -> Cell:

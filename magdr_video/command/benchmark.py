@@ -229,6 +229,7 @@ def clips(
     runs: bool = typer.Option(
         False, "--runs", help="Whole runs as well: passes, flicker, with and without the cache."
     ),
+    device: str = DEVICE,
     seed: int | None = SEED,
     out: Path = OUT,
     overrides: list[str] = SET,
@@ -246,6 +247,7 @@ def clips(
         codecs=factors,
         frames=frames,
         overrides=tuple(overrides),
+        device=device,
         runs=runs,
     )
     plan = plan if seed is None else replace(plan, seed=seed)
