@@ -6,7 +6,6 @@ jitter: blur, noise, JPEG, light and colour as in video frames.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.ganimation import ACTION_UNITS
+from magdr_video.training.ahead import Ahead
 from magdr_video.training.expression_pairs import ExpressionViews, load_views
 from magdr_video.training.faces_data import Array, OmiFaces, jitter, recompress
 from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
@@ -25,9 +25,9 @@ from magdr_video.training.paired import (
     average_into,
     export_weights,
     from_images,
-    read_recipe,
     scheduled_rate,
 )
+from magdr_video.training.running import Place, run_training, set_up
 
 PRESET = "presets/training/au.toml"
 NAME = "au-estimator"
@@ -38,13 +38,13 @@ class AuRecipe:
     """Settings of the training; defaults are those of the shipped weights."""
 
     size: int = 128
-    width: int = 16
-    batch: int = 32
-    steps: int = 4000
+    width: int = 24
+    batch: int = 64
+    steps: int = 6000
     rate: float = 2e-3
     last_rate: float = 2e-5
-    decay: float = 1e-3
-    average_decay: float = 0.995
+    decay: float = 1e-2
+    average_decay: float = 0.998
     seed: int = 4321
     threads: int = 1
 
@@ -83,28 +83,40 @@ def draw_batch(
 class AuTraining(Averaged[AUEstimator]):
     """The estimator under its labels (a `Trainable` of the loop)."""
 
-    def __init__(self, recipe: AuRecipe, views: ExpressionViews) -> None:
+    def __init__(
+        self,
+        recipe: AuRecipe,
+        views: ExpressionViews,
+        device: torch.device | str = "cpu",
+        workers: int = 0,
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.views = recipe, views
+        self.recipe, self._device = recipe, torch.device(device)
+
+        def draw(index: int) -> tuple[Array, Array]:
+            rng = np.random.default_rng((recipe.seed, index))
+            return draw_batch(views, recipe.batch, recipe.size, rng)
+
+        self._batches = Ahead(draw, workers)
         # Units that vary little would be drowned by those that vary much, such as AU25.
         spread = views.units.reshape(-1, views.units.shape[-1]).var(axis=0)
-        self.weight = torch.from_numpy(0.05 / (spread + 0.01))
+        self.weight = torch.from_numpy(0.05 / (spread + 0.01)).to(device)
         self.net, self.average = (AUEstimator(width=recipe.width) for _ in range(2))
         self.average.load_state_dict(self.net.state_dict())
         self.average.eval()
-        self.net.to(memory_format=memory_format())
+        self.net.to(device).to(memory_format=memory_format())
+        self.average.to(device)
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay
         )
 
-    def step(self, index: int) -> dict[str, float]:
+    def step(self, index: int) -> dict[str, Tensor]:
         """One batch; the same index always draws the same views."""
         recipe = self.recipe
-        rng = np.random.default_rng((recipe.seed, index))
-        views, units = draw_batch(self.views, recipe.batch, recipe.size, rng)
-        asked = torch.from_numpy(units)
-        with mixed_precision():
-            read = self.net.logits(from_images(views)).float()
+        views, units = self._batches.take(index)
+        asked = torch.from_numpy(units).to(self._device)
+        with mixed_precision(self._device):
+            read = self.net.logits(from_images(views).to(self._device)).float()
         # Beyond 0 and 1 the reading is clipped, so there is nothing to correct there.
         missing = read - asked
         idle = ((asked <= 0) & (read < 0)) | ((asked >= 1) & (read > 1))
@@ -117,7 +129,11 @@ class AuTraining(Averaged[AUEstimator]):
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         for held, new in zip(self.average.buffers(), self.net.buffers(), strict=True):
             held.copy_(new)
-        return {"mse": float(loss)}
+        return {"mse": loss.detach()}
+
+    def close(self) -> None:
+        """Let go of the processes that draw."""
+        self._batches.close()
 
     def sheet(self) -> None:
         """Numbers have no sheet."""
@@ -127,10 +143,12 @@ class AuTraining(Averaged[AUEstimator]):
 def read_units(net: AUEstimator, images: Array, batch: int = 32) -> Array:
     """Units (N, 17) of images (N, H, H, 3) uint8, resized to 128 px."""
     net.eval()
+    device = next(net.parameters()).device
     parts: list[Tensor] = []
     for start in range(0, len(images), batch):
-        crops = from_images(images[start : start + batch])
-        parts.append(net(torch.nn.functional.interpolate(crops, size=(128, 128), mode="area")))
+        crops = from_images(images[start : start + batch]).to(device)
+        small = torch.nn.functional.interpolate(crops, size=(128, 128), mode="area")
+        parts.append(net(small).cpu())
     out: Array = torch.cat(parts).numpy()
     return out
 
@@ -163,25 +181,25 @@ def export(net: AUEstimator, recipe: AuRecipe, target: Path) -> None:
     export_weights(net, facts, target)
 
 
-def train(recipe: AuRecipe, *, data: Path, out: Path) -> None:
-    """Train, or go on from `out`'s checkpoint, and write `out/au-estimator.safetensors`.
-
-    Args:
-        data: the folder that holds `omi/`.
-        out: home of the cached views, the checkpoint and the weights.
+def train(recipe: AuRecipe, place: Place) -> None:
+    """Train, or go on from the checkpoint in `place.out`, and write `au-estimator.safetensors`.
 
     Raises:
-        InputError: `data` holds no OMI faces.
+        InputError: `place.data` holds no OMI faces.
     """
-    torch.set_num_threads(recipe.threads)
-    faces = OmiFaces(data)
+    set_up(place.device, recipe.threads)
+    faces = OmiFaces(place.data)
     # The seed of the views is the generator's, so that both may share one cache.
-    views, held_out = (load_views(faces, out, held_out=part, seed=1234) for part in (False, True))
-    training = AuTraining(recipe, views)
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, report=_say)
+    views, held_out = (
+        load_views(faces, place.out, held_out=part, seed=1234, workers=place.workers)
+        for part in (False, True)
+    )
+    training = AuTraining(recipe, views, place.device, place.workers)
+    fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
+    training.close()
     for unit, (correlation, error) in evaluate(training.average, held_out).items():
         _say(f"{unit}  correlation {correlation:.3f}  mean absolute error {error:.3f}")
-    export(training.average, recipe, out / f"{NAME}.safetensors")
+    export(training.average, recipe, place.out / f"{NAME}.safetensors")
 
 
 def _say(line: str) -> None:
@@ -190,12 +208,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """`python -m magdr_video.training.au --data DATA --out RUNS`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, default=Path(PRESET))
-    given = parser.parse_args()
-    train(read_recipe(AuRecipe, given.recipe), data=given.data, out=given.out)
+    run_training(__doc__, AuRecipe, PRESET, train)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,18 @@ the persona, so that BA gives a likely face, not the one that was there.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import blend_by_attention
+from magdr_video.training.ahead import Ahead, spread
+from magdr_video.training.critic import Contest
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
 from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
 from magdr_video.training.paired import (
@@ -24,11 +27,12 @@ from magdr_video.training.paired import (
     export_weights,
     from_images,
     paired_loss,
-    read_recipe,
     scheduled_rate,
+    soft_area,
     to_images,
 )
 from magdr_video.training.persona import load_persona, put_on, turn
+from magdr_video.training.running import Place, run_training, set_up
 
 PRESET = "presets/training/cyclegan.toml"
 PAIR_SIZE = 160
@@ -59,6 +63,11 @@ class CycleganRecipe:
     average_decay: float = 0.998
     seed: int = 1234
     threads: int = 1
+    critic_weight: float = 0.0
+    """Weight of what the critic of patches asks for; 0 trains without one."""
+    critic_rate: float = 4e-4
+    critic_from: float = 0.4
+    """Share of the steps before the critic joins in."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class ReplacePairs:
         return ReplacePairs(self.worn, self.faces)
 
 
-def load_pairs(faces: OmiFaces, cache: Path, *, held_out: bool) -> ReplacePairs:
+def load_pairs(faces: OmiFaces, cache: Path, *, held_out: bool, workers: int = 0) -> ReplacePairs:
     """The pairs of all training (or held-out) photos; made once, then read from `cache`."""
     target = cache / f"replace-pairs-{'held-out' if held_out else 'train'}.npz"
     if not target.exists():
@@ -82,10 +91,12 @@ def load_pairs(faces: OmiFaces, cache: Path, *, held_out: bool) -> ReplacePairs:
         names = [name for name in faces.photos if is_held_out(name) == held_out]
         names = [name for name in names if turn(faces.landmarks(name)) < MOST_TURNED]
         images = [faces.image(name, PAIR_SIZE) for name in names]
-        worn = [
-            put_on(image, faces.labels(name), faces.landmarks(name), persona)
-            for name, image in zip(names, images, strict=True)
-        ]
+
+        def wear(one: tuple[str, Array]) -> Array:
+            name, image = one
+            return put_on(image, faces.labels(name), faces.landmarks(name), persona)
+
+        worn = spread(wear, zip(names, images, strict=True), workers)
         np.savez(target, faces=np.stack(images), worn=np.stack(worn))
     with np.load(target) as held:
         return ReplacePairs(held["faces"], held["worn"])
@@ -112,36 +123,71 @@ class CycleganTraining(Averaged[CycleGAN]):
     """One direction under paired supervision (a `Trainable` of the loop)."""
 
     def __init__(
-        self, recipe: CycleganRecipe, train: ReplacePairs, held_out: ReplacePairs, steps: int
+        self,
+        recipe: CycleganRecipe,
+        train: ReplacePairs,
+        held_out: ReplacePairs,
+        steps: int,
+        device: torch.device | str = "cpu",
+        workers: int = 0,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.train, self.held_out, self.steps = recipe, train, held_out, steps
-        self.net = build(recipe).to(memory_format=memory_format())
-        self.average = build(recipe)
+        self.recipe, self.held_out, self.steps = recipe, held_out, steps
+        self._device = torch.device(device)
+
+        def draw(index: int) -> tuple[Array, Array]:
+            rng = np.random.default_rng((recipe.seed, index))
+            return draw_batch(train, recipe.batch, recipe.size, rng)
+
+        self._batches = Ahead(draw, workers)
+        self.net = build(recipe).to(device).to(memory_format=memory_format())
+        self.average = build(recipe).to(device)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)
+        self._contest = None
+        if recipe.critic_weight:
+            self._contest = Contest(0, recipe.critic_rate, device)
 
-    def step(self, index: int) -> dict[str, float]:
+    def step(self, index: int) -> dict[str, Tensor]:
         """One batch; the same index always draws the same pairs."""
         recipe = self.recipe
-        rng = np.random.default_rng((recipe.seed, index))
-        sources, targets = draw_batch(self.train, recipe.batch, recipe.size, rng)
-        source, target = from_images(sources), from_images(targets)
-        with mixed_precision():
+        source, target = (from_images(x).to(self._device) for x in self._batches.take(index))
+        with mixed_precision(self._device):
             attention, colour = self.net.heads(source)
         attention = attention.float()
         out = blend_by_attention(source, attention, colour.float())
         l1, loss = paired_loss(
             source, target, out, attention, recipe.attention_weight, recipe.smoothness_weight
         )
+        told = {"l1": l1.detach(), "do-nothing": (source - target).abs().mean()}
+        told |= {"kept": attention.detach().mean()}
+        if self._contest is not None and index >= recipe.critic_from * self.steps:
+            nothing, area = source.new_zeros(len(source), 0), soft_area(target - source, 0.05)
+            told["critic"] = self._contest.learn(source, target, out, nothing, area)
+            asks = self._contest.persuade(source, target, out, nothing, area)
+            loss = loss + recipe.critic_weight * asks
         for group in self.optimiser.param_groups:
             group["lr"] = scheduled_rate(index, self.steps, recipe.rate, recipe.last_rate)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
-        still = (source - target).abs().mean()
-        return {"l1": l1.item(), "do-nothing": still.item(), "kept": attention.mean().item()}
+        return told
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average, the optimiser and the critic."""
+        held = super().state()
+        return held | {"contest": self._contest.state()} if self._contest else held
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        super().load(state)
+        if self._contest:
+            self._contest.load(state["contest"])
+
+    def close(self) -> None:
+        """Let go of the processes that draw."""
+        self._batches.close()
 
     def sheet(self) -> Array:
         """Held-out faces in three columns, twice side by side: source, output, pair's target."""
@@ -155,7 +201,7 @@ def build(recipe: CycleganRecipe) -> CycleGAN:
     return CycleGAN(width=recipe.width, blocks=recipe.blocks, attention=True)
 
 
-def _resized(images: Array, size: int) -> torch.Tensor:
+def _resized(images: Array, size: int) -> Tensor:
     return torch.nn.functional.interpolate(from_images(images), size=(size, size), mode="area")
 
 
@@ -163,7 +209,8 @@ def _resized(images: Array, size: int) -> torch.Tensor:
 def replace_sheet(net: CycleGAN, faces: Array, targets: Array, size: int) -> Array:
     """Rows of source, output and target, in two halves side by side; inputs (N, H, H, 3) uint8."""
     source = _resized(faces, size)
-    columns = [to_images(x) for x in (source, net(source), _resized(targets, size))]
+    device = next(net.parameters()).device
+    columns = [to_images(x) for x in (source, net(source.to(device)), _resized(targets, size))]
     rows = [np.concatenate(tiles, axis=1) for tiles in zip(*columns, strict=True)]
     half = len(rows) // 2
     halves = [np.concatenate(part, axis=0) for part in (rows[:half], rows[half : 2 * half])]
@@ -186,27 +233,27 @@ def export(net: CycleGAN, recipe: CycleganRecipe, direction: str, target: Path) 
     export_weights(net, facts, target)
 
 
-def train(recipe: CycleganRecipe, *, data: Path, out: Path) -> None:
-    """Train AB, then BA, or go on from their checkpoints; weights are written into `out`.
-
-    Args:
-        data: the folder that holds `omi/`.
-        out: home of the cached pairs, of a folder a direction and of the weights.
+def train(recipe: CycleganRecipe, place: Place) -> None:
+    """Train AB, then BA, or go on from their checkpoints; weights are written into `place.out`.
 
     Raises:
-        InputError: `data` holds no OMI faces.
+        InputError: `place.data` holds no OMI faces.
     """
-    torch.set_num_threads(recipe.threads)
-    faces = OmiFaces(data)
-    pairs, kept = (load_pairs(faces, out, held_out=held_out) for held_out in (False, True))
+    set_up(place.device, recipe.threads)
+    faces = OmiFaces(place.data)
+    pairs, kept = (
+        load_pairs(faces, place.out, held_out=part, workers=place.workers) for part in (False, True)
+    )
     for direction, steps in (("AB", recipe.steps), ("BA", recipe.steps_back)):
         if direction == "BA":
             pairs, kept = pairs.reversed(), kept.reversed()
         if steps == 0:
             continue
-        training = CycleganTraining(recipe, pairs, kept, steps)
-        fit(training, steps=steps, batch=recipe.batch, folder=out / direction, report=_say)
-        target = out / f"cyclegan-synthetic-{direction.lower()}.safetensors"
+        training = CycleganTraining(recipe, pairs, kept, steps, place.device, place.workers)
+        home = place.out / direction
+        fit(training, steps=steps, batch=recipe.batch, folder=home, report=_say)
+        training.close()
+        target = place.out / f"cyclegan-synthetic-{direction.lower()}.safetensors"
         export(training.average, recipe, direction, target)
 
 
@@ -216,12 +263,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """`python -m magdr_video.training.cyclegan --data DATA --out RUNS`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, default=Path(PRESET))
-    given = parser.parse_args()
-    train(read_recipe(CycleganRecipe, given.recipe), data=given.data, out=given.out)
+    run_training(__doc__, CycleganRecipe, PRESET, train)
 
 
 if __name__ == "__main__":

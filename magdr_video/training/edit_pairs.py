@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from magdr_video.training.ahead import spread
 from magdr_video.training.faces_data import (
     HAIR,
     Array,
@@ -87,7 +88,7 @@ def make_views(
     return np.stack(views), own_hair(image, hair), ratings, fields
 
 
-def load_views(faces: OmiFaces, cache: Path, *, held_out: bool) -> EditViews:
+def load_views(faces: OmiFaces, cache: Path, *, held_out: bool, workers: int = 0) -> EditViews:
     """The views of all training (or held-out) photos; made once, then read from `cache`."""
     part = "held-out" if held_out else "train"
     target = cache / f"edit-views-{part}.npz"
@@ -95,7 +96,7 @@ def load_views(faces: OmiFaces, cache: Path, *, held_out: bool) -> EditViews:
         cache.mkdir(parents=True, exist_ok=True)
         prototypes = fit_prototypes(faces)
         names = [name for name in faces.photos if is_held_out(name) == held_out]
-        made = [make_views(faces, name, prototypes) for name in names]
+        made = spread(lambda name: make_views(faces, name, prototypes), names, workers)
         views, hair, ratings, fields = (np.stack(part) for part in zip(*made, strict=True))
         np.savez(target, views=views, hair=hair, ratings=ratings, flows=fields)
     with np.load(target) as held:

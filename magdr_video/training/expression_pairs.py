@@ -14,6 +14,7 @@ import numpy as np
 
 from magdr_video.models.ganimation import ACTION_UNITS
 from magdr_video.training.action_units import TAUGHT_EXPRESSIONS, Array, displace, measure
+from magdr_video.training.ahead import spread
 from magdr_video.training.faces_data import OmiFaces, draw_view, is_held_out
 from magdr_video.training.landmark_warp import OpenMouth, expressive, flows, open_mouth
 from magdr_video.training.moving_pairs import CALM, PairArrays, seen_pair
@@ -93,13 +94,20 @@ def names_of(faces: OmiFaces, *, held_out: bool) -> list[str]:
 
 
 def load_views(
-    faces: OmiFaces, cache: Path, *, held_out: bool, seed: int, limit: int | None = None
+    faces: OmiFaces,
+    cache: Path,
+    *,
+    held_out: bool,
+    seed: int,
+    limit: int | None = None,
+    workers: int = 0,
 ) -> ExpressionViews:
     """The views of the training (or held-out) faces; made once, then read from `cache`.
 
     Args:
         seed: of the requests.
         limit: take the first faces only, for a trial.
+        workers: processes that make them.
     """
     target = cache / f"expression-views-{'held-out' if held_out else 'train'}.npz"
     if not target.exists():
@@ -107,10 +115,15 @@ def load_views(
         names = names_of(faces, held_out=held_out)[:limit]
         rng, mouths = np.random.default_rng((seed, held_out)), read_mouths(faces)
         others = np.stack([measure(faces.landmarks(name)) for name in names])
-        made = []
-        for name, own in zip(names, others, strict=True):
-            image, targets = faces.image(name, VIEW_SIZE), draw_targets(own, others, rng)
-            made.append(make_views(image, faces.landmarks(name), targets, mouths))
+        asked = [
+            (name, draw_targets(own, others, rng)) for name, own in zip(names, others, strict=True)
+        ]
+
+        def make(request: tuple[str, list[Array]]) -> tuple[Array, Array, Array]:
+            name, targets = request
+            return make_views(faces.image(name, VIEW_SIZE), faces.landmarks(name), targets, mouths)
+
+        made = spread(make, asked, workers)
         views, units, fields = (np.stack(part) for part in zip(*made, strict=True))
         np.savez(target, views=views, units=units, flows=fields)
     with np.load(target) as held:

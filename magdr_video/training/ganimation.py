@@ -8,12 +8,6 @@ satisfy.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import torch
-
-from magdr_video.device import choose_device
 from magdr_video.models.conditions import ACTION_UNITS
 from magdr_video.models.warped import WarpedGenerator
 from magdr_video.training.action_units import TAUGHT_EXPRESSIONS, Array
@@ -21,7 +15,7 @@ from magdr_video.training.expression_pairs import draw_batch, expression_units, 
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.loop import fit
 from magdr_video.training.moving_pairs import MovingRecipe, MovingTraining, contact_sheet, export
-from magdr_video.training.paired import read_recipe
+from magdr_video.training.running import Place, run_training, set_up
 
 PRESET = "presets/training/ganimation.toml"
 NAME = "ganimation-synthetic"
@@ -39,31 +33,30 @@ def expression_sheet(net: WarpedGenerator, faces: Array, size: int) -> Array:
     return contact_sheet(net, faces, size, asked)
 
 
-def train(recipe: MovingRecipe, *, data: Path, out: Path) -> None:
-    """Train, or go on from `out`'s checkpoint, and write `out/ganimation-synthetic.safetensors`.
-
-    Args:
-        data: the folder that holds `omi/`.
-        out: home of the cached pairs, the checkpoint, the sheets and the weights.
+def train(recipe: MovingRecipe, place: Place) -> None:
+    """Train, or go on from the checkpoint in `place.out`, and write the weights beside it.
 
     Raises:
-        InputError: `data` holds no OMI faces.
+        InputError: `place.data` holds no OMI faces.
     """
-    device = choose_device("auto")
-    if device.type == "cpu":
-        torch.set_num_threads(recipe.threads)
-    faces = OmiFaces(data)
-    views = load_views(faces, out, held_out=False, seed=1234)
-    shown = load_views(faces, out, held_out=True, seed=1234).views[::20, 0][:10]
+    set_up(place.device, recipe.threads)
+    faces = OmiFaces(place.data)
+    views, held_out = (
+        load_views(faces, place.out, held_out=part, seed=1234, workers=place.workers)
+        for part in (False, True)
+    )
+    shown = held_out.views[::20, 0][:10]
     training = MovingTraining(
         recipe,
         len(ACTION_UNITS),
         lambda rng: draw_batch(views, recipe.batch, recipe.size, rng),
         lambda net: expression_sheet(net, shown, recipe.size),
-        device,
+        place.device,
+        place.workers,
     )
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, report=_say)
-    export(training.average, recipe, FACTS, ACTION_UNITS, out / f"{NAME}.safetensors")
+    fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
+    training.close()
+    export(training.average, recipe, FACTS, ACTION_UNITS, place.out / f"{NAME}.safetensors")
 
 
 def _say(line: str) -> None:
@@ -72,12 +65,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """`python -m magdr_video.training.ganimation --data DATA --out RUNS`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, default=Path(PRESET))
-    given = parser.parse_args()
-    train(read_recipe(MovingRecipe, given.recipe), data=given.data, out=given.out)
+    run_training(__doc__, MovingRecipe, PRESET, train)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ an interruption at any moment leaves the last whole one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -22,8 +23,11 @@ CHECKPOINT = "checkpoint.pt"
 class Trainable(Protocol):
     """What the loop needs to know of a model in training."""
 
-    def step(self, index: int) -> dict[str, float]:
-        """Take optimisation step `index` (seeds derive from it) and return its losses."""
+    def step(self, index: int) -> Mapping[str, float | Tensor]:
+        """Take optimisation step `index` (seeds derive from it) and return its losses.
+
+        Losses may stay on the device: reading them would make it wait at every step.
+        """
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs: tensors, numbers, lists and dicts of them."""
@@ -64,9 +68,10 @@ def _has_bfloat16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def mixed_precision() -> torch.autocast:
+def mixed_precision(device: torch.device | str = "cpu") -> torch.autocast:
     """bfloat16 where the processor computes in it; elsewhere it would be ten times slower."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16())
+    kind = torch.device(device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" or _has_bfloat16())
 
 
 def memory_format() -> torch.memory_format:
@@ -117,14 +122,14 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     first = load_checkpoint(folder, trainable)
     began = time.perf_counter()
-    sums: dict[str, float] = {}
+    sums: dict[str, float | Tensor] = {}
     for index in range(first, steps):
         for name, value in trainable.step(index).items():
             sums[name] = sums.get(name, 0.0) + value
         done = index + 1
         if done % report_every == 0:
             rate = (done - first) * batch / (time.perf_counter() - began)
-            losses = " ".join(f"{k} {v / report_every:.4f}" for k, v in sums.items())
+            losses = " ".join(f"{k} {float(v) / report_every:.4f}" for k, v in sums.items())
             left = (steps - done) * batch / rate / 60
             report(f"step {done}/{steps}  {rate:.1f} images/s  {left:.0f} min left  {losses}")
             sums = {}

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from magdr_video.models.trunk import blend_by_attention
 from magdr_video.models.warped import FLOW_SCALE, MOTION_SIZE, WarpedGenerator, move
 from magdr_video.models.zoo import find
+from magdr_video.training.ahead import Ahead
+from magdr_video.training.critic import Contest
 from magdr_video.training.faces_data import Array, View, recompress
 from magdr_video.training.loop import Averaged
 from magdr_video.training.paired import (
@@ -25,6 +28,7 @@ from magdr_video.training.paired import (
     export_weights,
     from_images,
     scheduled_rate,
+    soft_area,
     to_images,
 )
 
@@ -64,13 +68,10 @@ class PairLoss:
     """Mean error of the flow where pixels move, in px."""
     read: Tensor
     """Mean squared error of the reader."""
-
-
-def _soft_area(change: Tensor, least: float) -> Tensor:
-    """Where a difference (F, 3, S, S) is large, widened and softened: (F, 1, S, S)."""
-    large = (change.abs().amax(1, keepdim=True) > least).float()
-    wide = nn.functional.max_pool2d(large, 5, stride=1, padding=2)
-    return nn.functional.avg_pool2d(wide, 5, stride=1, padding=2)
+    out: Tensor
+    """(F, 3, S, S): what the net made."""
+    area: Tensor
+    """(F, 1, S, S) in [0, 1]: where source and target differ."""
 
 
 def _balanced(area: Tensor) -> Tensor:
@@ -91,7 +92,8 @@ def pair_loss(net: WarpedGenerator, pairs: Pairs) -> PairLoss:
     source, target, flow = pairs.source, pairs.target, pairs.flow
     painting, attention = net.painting_with_attention(source, pairs.asked)
     out = blend_by_attention(source, attention, painting.image)
-    weight = _balanced(_soft_area(target - source, 0.05))
+    area = soft_area(target - source, 0.05)
+    weight = _balanced(area)
     error = (out - target).abs()
     there = (weight * error).mean()
 
@@ -101,7 +103,7 @@ def pair_loss(net: WarpedGenerator, pairs: Pairs) -> PairLoss:
     astray = (painting.flow - flow).abs().sum(1, keepdim=True) * pixels
     flow_error = (moving * astray).mean()
 
-    unexplained = _soft_area(target - move(source, flow), UNEXPLAINED)
+    unexplained = soft_area(target - move(source, flow), UNEXPLAINED)
     share = painting.share.clamp(1e-4, 1 - 1e-4)
     where = nn.functional.binary_cross_entropy(share, unexplained)
     painted = (_balanced(unexplained) * (painting.paint - target).abs()).mean()
@@ -109,7 +111,7 @@ def pair_loss(net: WarpedGenerator, pairs: Pairs) -> PairLoss:
     total = there + 2 * error.mean() + 0.2 * (flow_error + astray.mean())
     total = total + 0.2 * where + 0.3 * painted + 2 * read
     still = (weight * (source - target).abs()).mean()
-    return PairLoss(total, there.detach(), still, flow_error.detach(), read.detach())
+    return PairLoss(total, there.detach(), still, flow_error.detach(), read.detach(), out, area)
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,11 @@ class MovingRecipe:
     """Name or file of an AU estimator that the reader begins with; its last layer if it fits."""
     start: str = ""
     """Name or file of a warped generator to begin with, where the shapes agree."""
+    critic_weight: float = 0.0
+    """Weight of what the critic of patches asks for; 0 trains without one."""
+    critic_rate: float = 4e-4
+    critic_from: float = 0.4
+    """Share of the steps before the critic joins in."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,7 @@ class MovingTraining(Averaged[WarpedGenerator]):
         draw: a batch of pairs for a random generator.
         sheet: a contact sheet of held-out samples.
         device: where it trains.
+        workers: processes that draw ahead.
     """
 
     def __init__(
@@ -194,9 +202,11 @@ class MovingTraining(Averaged[WarpedGenerator]):
         draw: Callable[[np.random.Generator], PairArrays],
         sheet: Callable[[WarpedGenerator], Array],
         device: torch.device | str = "cpu",
+        workers: int = 0,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self._draw, self._sheet, self._device = recipe, draw, sheet, device
+        self.recipe, self._sheet, self._device = recipe, sheet, device
+        self._batches = Ahead(lambda i: draw(np.random.default_rng((recipe.seed, i))), workers)
         self.net, self.average = (
             WarpedGenerator(width=recipe.width, blocks=recipe.blocks, condition=condition)
             for _ in range(2)
@@ -217,27 +227,47 @@ class MovingTraining(Averaged[WarpedGenerator]):
         known = {id(parameter) for parameter in reader}
         rest = [held for held in self.net.parameters() if id(held) not in known]
         self.optimiser = torch.optim.Adam([{"params": rest}, {"params": reader}], lr=recipe.rate)
+        self._contest = None
+        if recipe.critic_weight:
+            self._contest = Contest(condition, recipe.critic_rate, device)
 
-    def step(self, index: int) -> dict[str, float]:
+    def step(self, index: int) -> dict[str, Tensor]:
         """One batch; the same index always draws the same pairs."""
         recipe = self.recipe
-        drawn = self._draw(np.random.default_rng((recipe.seed, index)))
-        loss = pair_loss(self.net, drawn.tensors(self._device))
+        pairs = self._batches.take(index).tensors(self._device)
+        loss = pair_loss(self.net, pairs)
+        told = {"moved": loss.moved, "do-nothing": loss.still, "flow px": loss.flow}
+        told |= {"read": loss.read}
+        total = loss.total
+        if self._contest is not None and index >= recipe.critic_from * recipe.steps:
+            seen = (pairs.source, pairs.target, loss.out, pairs.asked, loss.area)
+            told["critic"] = self._contest.learn(*seen)
+            total = total + recipe.critic_weight * self._contest.persuade(*seen)
         rate = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
         shares = (1.0, recipe.reader_share)
         for group, share in zip(self.optimiser.param_groups, shares, strict=True):
             group["lr"] = rate * share
         self.optimiser.zero_grad()
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.most_gradient)
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
-        return {
-            "moved": float(loss.moved),
-            "do-nothing": float(loss.still),
-            "flow px": float(loss.flow),
-            "read": float(loss.read),
-        }
+        return told
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average, the optimiser and the critic."""
+        held = super().state()
+        return held | {"contest": self._contest.state()} if self._contest else held
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        super().load(state)
+        if self._contest:
+            self._contest.load(state["contest"])
+
+    def close(self) -> None:
+        """Let go of the processes that draw."""
+        self._batches.close()
 
     def sheet(self) -> Array:
         """Held-out faces under the conditions that the task shows."""

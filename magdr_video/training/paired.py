@@ -80,6 +80,13 @@ def paired_loss(
     return error.mean(), loss
 
 
+def soft_area(change: Tensor, least: float) -> Tensor:
+    """Where a difference (F, 3, S, S) is large, widened and softened: (F, 1, S, S)."""
+    large = (change.abs().amax(1, keepdim=True) > least).float()
+    wide = nn.functional.max_pool2d(large, 5, stride=1, padding=2)
+    return nn.functional.avg_pool2d(wide, 5, stride=1, padding=2)
+
+
 def scheduled_rate(index: int, steps: int, rate: float, last_rate: float) -> float:
     """Learning rate of a step: 100 steps of warming, then half a cosine down to `last_rate`."""
     if index < 100:
@@ -90,8 +97,7 @@ def scheduled_rate(index: int, steps: int, rate: float, last_rate: float) -> flo
 @torch.no_grad()
 def average_into(average: nn.Module, net: nn.Module, decay: float) -> None:
     """Exponential running average of the weights (Polyak averaging), in place."""
-    for held, new in zip(average.parameters(), net.parameters(), strict=True):
-        held.lerp_(new, 1 - decay)
+    torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
 
 
 def export_weights(net: nn.Module, facts: dict[str, str], target: Path) -> None:

@@ -86,7 +86,7 @@ def load_parsed(data: Path, *, held_out: bool) -> ParsedFaces:
     images, labels, draw = [], [], []
     for source in (_celeba, _omi):
         some_images, some_labels = source(data, held_out=held_out)
-        weight = np.array([1 + np.isin(one, _RARE).any() for one in some_labels], np.float64)
+        weight = np.array([1 + 2 * np.isin(one, _RARE).any() for one in some_labels], np.float64)
         images += some_images
         labels += some_labels
         draw.append(weight / weight.sum() / 2)

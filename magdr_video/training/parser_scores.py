@@ -52,7 +52,7 @@ def parse_images(net: BiSeNet, images: Array, size: int, *, through: int | None 
         if through is not None:
             batch = F.interpolate(batch, size=(through, through), mode="area")
         batch = F.interpolate(batch, size=(size, size), mode="bilinear")
-        logits = net(normalise(batch))[0]
+        logits = net(normalise(batch.to(next(net.parameters()).device)))[0]
         logits = F.interpolate(logits, size=images.shape[1:3], mode="bilinear")
         found.append(logits.argmax(dim=1).byte().cpu().numpy())
     return np.concatenate(found)

@@ -19,6 +19,7 @@ from magdr_video.training.parser import (
     ParserTraining,
     export,
     hard_pixel_loss,
+    overlap_loss,
 )
 from magdr_video.training.parser_faces import (
     CELEBA_TO_BISENET,
@@ -95,6 +96,20 @@ def test_when_all_pixels_are_easy_the_hardest_sixteenth_counts() -> None:
     logits[:, 0, 0] = 7.0
     loss = hard_pixel_loss(logits, labels, certain=0.7, weight=torch.ones(19))
     assert loss == pytest.approx(np.log(1 + 18 * np.exp(-7)), rel=1e-3)
+
+
+def test_the_overlap_counts_a_small_class_as_much_as_a_large_one() -> None:
+    labels = torch.zeros(1, 16, 16, dtype=torch.long)
+    labels[:, :2, :2] = 9
+
+    def logits(of: torch.Tensor) -> torch.Tensor:
+        return 40 * torch.nn.functional.one_hot(of, 19).permute(0, 3, 1, 2).float()
+
+    assert overlap_loss(logits(labels), labels) == pytest.approx(0, abs=1e-4)
+    nothing_found = overlap_loss(logits(torch.zeros_like(labels)), labels)
+    # Dice of the background: 2 * 252 / (256 + 252); of the earring 0, each plus 1.
+    expected = 1 - ((2 * 252 + 1) / (256 + 252 + 1) + 1 / (4 + 1)) / 2
+    assert nothing_found == pytest.approx(expected, abs=1e-4)
 
 
 def test_dice_is_that_of_the_definition() -> None:

@@ -1,0 +1,68 @@
+"""The options that the trainings of networks share, and their run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from magdr_video.device import choose_device
+from magdr_video.training.paired import read_recipe
+
+RecipeT = TypeVar("RecipeT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training reads, writes and computes.
+
+    Attributes:
+        data: the folder that holds the faces.
+        out: home of caches, checkpoint, sheets and weights.
+        device: of the network.
+        workers: processes that draw batches ahead; 0 draws between the steps.
+    """
+
+    data: Path
+    out: Path
+    device: torch.device
+    workers: int = 0
+
+
+def set_up(device: torch.device, threads: int) -> None:
+    """Threads on a CPU; on a GPU the fastest convolutions of the shapes, which never change."""
+    if device.type == "cpu":
+        torch.set_num_threads(threads)
+    else:
+        torch.backends.cudnn.benchmark = True
+
+
+def run_training(
+    about: str | None,
+    kind: type[RecipeT],
+    preset: str,
+    train: Callable[[RecipeT, Place], None],
+) -> None:
+    """Read the command line of a training and run it.
+
+    Args:
+        about: the description that `--help` shows.
+        kind: of the recipe.
+        preset: the recipe's file where `--recipe` names none.
+        train: takes the recipe and the place.
+    """
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds the faces")
+    parser.add_argument("--out", type=Path, required=True, help="home of checkpoint and weights")
+    parser.add_argument("--recipe", type=Path, default=Path(preset), help=f"default {preset}")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw ahead")
+    given = parser.parse_args()
+    device = choose_device(given.device)
+    train(read_recipe(kind, given.recipe), Place(given.data, given.out, device, given.workers))
