@@ -202,7 +202,9 @@ class Pool:
         ]
         return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous()
 
+    @torch.enable_grad()
     def _make(self, number: int, path: Path) -> None:
+        # A sheet of samples asks for its piece where gradients are off; an attack needs them.
         rng = np.random.default_rng((self.seed, number))
         turn = number // len(self.translators)
         made = make_piece(self.translator(number), self._views(rng), rng, KINDS[turn % len(KINDS)])
