@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 
+CPU_BATCH, DEVICE_BATCH = 16, 48
+"""Frames a batch, where none were asked for."""
+
+
 def choose_device(name: str) -> torch.device:
     """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that works.
 
@@ -56,6 +60,19 @@ def _compute_in_full() -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
+
+
+def batch_size(asked: int, device: str) -> int:
+    """Frames a batch: as asked, or what suits the device of that name.
+
+    A batch costs a GPU's host some dozens of milliseconds whatever it holds.
+
+    Raises:
+        SettingsError, DeviceError: as `choose_device`.
+    """
+    if asked:
+        return asked
+    return DEVICE_BATCH if choose_device(device).type == "cuda" else CPU_BATCH
 
 
 def set_threads(workers: int = 1) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from magdr_video.device import batch_size
 from magdr_video.errors import InputError
 from magdr_video.faces.alignment import align
 from magdr_video.faces.tracker import FaceTracker
@@ -53,7 +54,7 @@ def read_driving(
     estimator = zoo.load(record, device)
     times: list[Fraction] = []
     rows: list[Tensor] = []
-    with ClipReader(clip, batch=settings.run.batch) as reader:
+    with ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         aspect = float(reader.info.sample_aspect)
         tracker = FaceTracker(finder, which="largest", aspect=aspect)
         start: Fraction | None = None

@@ -14,7 +14,7 @@ from magdr_video.delivery.identity import identity_of
 from magdr_video.delivery.segmented import deliver_in_segments
 from magdr_video.delivery.spent_memory import ending_when_spent
 from magdr_video.delivery.translation import Stop, Tick, Translation
-from magdr_video.device import describe
+from magdr_video.device import batch_size, describe
 from magdr_video.errors import SettingsError
 from magdr_video.faces.alignment import align
 from magdr_video.loading import Models, load_models
@@ -26,7 +26,7 @@ from magdr_video.types import FaceCrops, FrameBatch, RunReport
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.pipes import PipeOutput, claim_standard_output, is_standard
 from magdr_video.video.placement import check_paths, default_target
-from magdr_video.video.reader import ClipReader
+from magdr_video.video.reader import OPENING, ClipReader
 from magdr_video.video.sampler import sample_at_random
 from magdr_video.video.span import WHOLE, Span
 
@@ -91,7 +91,11 @@ def translate_clip(
     """
     report = RunReport()
     with ClipReader(
-        source, batch=settings.run.batch, span=span, tapped=is_standard(source)
+        source,
+        batch=batch_size(settings.run.batch, settings.run.device),
+        span=span,
+        tapped=is_standard(source),
+        opening=OPENING,
     ) as reader:
         refuse_hdr(reader.info, settings.output.hdr)
         models = models or load_models(settings)
@@ -139,7 +143,7 @@ def detect_clip(
         reconstruction=dataclasses.replace(settings.reconstruction, enabled=False),
     )
     report = RunReport()
-    with ClipReader(source, batch=settings.run.batch) as reader:
+    with ClipReader(source, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         refuse_hdr(reader.info, settings.output.hdr)
         models = models or load_models(settings)
         staged = judging_only(stage_clip(settings, models, reader.info, report))
@@ -165,7 +169,7 @@ def crops_of(
 ) -> Iterator[tuple[FrameBatch, FaceCrops]]:
     """Aligned crops of a clip as its generator wants them, batch by batch."""
     record = models.translator.record
-    with ClipReader(source, batch=settings.run.batch) as reader:
+    with ClipReader(source, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         finder = face_finder(settings, models)
         tracker = face_tracker(settings, reader.info, finder, models.device)
         for batch, faces in tracker.track(reader):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from magdr_video.attacks.success import DISRUPTED, disruption, reached_target
 from magdr_video.criteria import psnr_db
+from magdr_video.device import batch_size
 from magdr_video.errors import RuntimeFailure
 from magdr_video.faces.alignment import align
 from magdr_video.loading import Models
@@ -94,7 +95,12 @@ def measure_variants(
     tallies = {name: Tally(targeted) for name in variants}
     with ExitStack() as stack:
         clips = [source, *variants.values()]
-        readers = [stack.enter_context(ClipReader(p, batch=settings.run.batch)) for p in clips]
+        readers = [
+            stack.enter_context(
+                ClipReader(p, batch=batch_size(settings.run.batch, settings.run.device))
+            )
+            for p in clips
+        ]
         for found, *batches in zip(faces, *readers, strict=True):
             clean, *others = batches
             if any(len(other) != len(clean) for other in others):

@@ -16,6 +16,7 @@ import torch
 
 from magdr_video import protection
 from magdr_video.attacks.registry import ATTACKS
+from magdr_video.device import batch_size
 from magdr_video.encoding import chosen_encoding, later_encodings
 from magdr_video.errors import OutputError, PolicyError, SettingsError
 from magdr_video.faces.alignment import align
@@ -54,7 +55,7 @@ def crops_in(
     source: Path, settings: Settings, models: Models
 ) -> Iterator[tuple[FrameBatch, FaceCrops]]:
     """A face in the same place of every frame but the first."""
-    with ClipReader(source, batch=settings.run.batch) as reader:
+    with ClipReader(source, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         for batch in reader:
             frame = np.array([f for f in range(len(batch)) if batch.first_index + f > 0])
             count = len(frame)

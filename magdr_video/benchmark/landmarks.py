@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magdr_video.benchmark.stage_costs import first_frames
+from magdr_video.device import batch_size
 from magdr_video.faces.matching import assign, overlap
 from magdr_video.loading import Models
 from magdr_video.settings import Settings
@@ -82,7 +83,7 @@ def _tracked(
 ) -> tuple[list[Faces], int, int]:
     """Faces of each frame, full detections, and looks of the last net."""
     finder = face_finder(settings, models)
-    with ClipReader(clip, batch=settings.run.batch) as reader:
+    with ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         tracker = face_tracker(settings, reader.info, finder, models.device)
         found = [
             one

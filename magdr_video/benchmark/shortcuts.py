@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magdr_video.benchmark.stage_costs import first_frames
+from magdr_video.device import batch_size
 from magdr_video.loading import Models
 from magdr_video.pipeline import run
 from magdr_video.settings import Settings, build, flatten
@@ -68,14 +69,14 @@ def _flicker(added: Luma) -> float:
 
 
 def _source(clip: Path, settings: Settings, limit: int) -> Luma:
-    with ClipReader(clip, batch=settings.run.batch) as reader:
+    with ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         batches = first_frames(reader, limit)
         return np.concatenate([batch.planes[0].astype(np.float32) for batch in batches])
 
 
 def _translated(clip: Path, settings: Settings, models: Models, limit: int) -> Luma:
     report = RunReport()
-    with ClipReader(clip, batch=settings.run.batch) as reader:
+    with ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         staged = stage_clip(settings, models, reader.info, report)
         films = run(first_frames(reader, limit), staged.stages, report, strict=True)
         return np.concatenate([batch.planes[0].astype(np.float32) for batch in films])

@@ -26,7 +26,12 @@ from magdr_video.benchmark.stage_costs import (
     stage_uses,
 )
 from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, forget_peak, peak_memory
-from magdr_video.device import describe, give_back_memory
+from magdr_video.delivery.translation import (
+    FINISHED_BATCHES,
+    PREFETCHED_BATCHES,
+    TIDIED_BATCHES,
+)
+from magdr_video.device import batch_size, describe, give_back_memory
 from magdr_video.loading import Models
 from magdr_video.pipeline import run
 from magdr_video.provenance import library_versions, sha256_of
@@ -34,17 +39,17 @@ from magdr_video.settings import Settings, flatten
 from magdr_video.staging import stage_clip
 from magdr_video.types import FrameBatch, RunReport
 from magdr_video.video.prefetch import prefetch
-from magdr_video.video.reader import ClipReader
+from magdr_video.video.reader import OPENING, ClipReader
 
-AHEAD = 2
-"""Batches decoded ahead, as in a run."""
-
-
-WARM_UP = 1
-"""Frames, rounded up to a batch, that run before anything is measured."""
+AHEAD, FINISHED = PREFETCHED_BATCHES, FINISHED_BATCHES
+"""Batches decoded ahead, and finished ahead of the encoder, as in a run."""
 
 
-GIVE_BACK_EVERY = 4
+WARM_UP = 32
+"""Frames, rounded up to batches, that run before anything is measured."""
+
+
+GIVE_BACK_EVERY = TIDIED_BATCHES
 """Batches after which free memory goes back to the system, as in a run."""
 
 WARM_FRAMES = 64
@@ -124,7 +129,10 @@ def undefended(settings: Settings, models: Models) -> tuple[Settings, Models]:
 def transcode(clip: Path, folder: Path, settings: Settings, limit: int) -> PipelineRun:
     """Decode and encode with nothing in between."""
     out = PipelineRun()
-    with out.spent.running(), ClipReader(clip, batch=settings.run.batch) as reader:
+    with (
+        out.spent.running(),
+        ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader,
+    ):
         ahead = prefetch(first_frames(reader, limit), AHEAD)
         encode(clip, folder / "transcode.mkv", _counted(ahead, out), settings)
     return out
@@ -145,7 +153,9 @@ def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: i
     # What an earlier pass left with the allocator is none of this one's.
     give_back_memory()
     forget_peak()
-    with out.spent.running(models.device.type), ClipReader(clip, batch=settings.run.batch) as held:
+    size = batch_size(settings.run.batch, settings.run.device)
+    reading = ClipReader(clip, batch=size, opening=OPENING)
+    with out.spent.running(models.device.type), reading as held:
         staged = stage_clip(settings, models, held.info, out.report)
         source: list[FrameBatch] = []
 
@@ -167,7 +177,7 @@ def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: i
                     give_back_memory()
                 out.mark()
 
-        encode(clip, folder / "whole.mkv", results(), settings)
+        encode(clip, folder / "whole.mkv", prefetch(results(), FINISHED), settings)
     staged.count_into(out.report)
     out.refined, out.peak = staged.finder.refined, peak_memory()
     return out

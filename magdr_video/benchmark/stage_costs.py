@@ -10,6 +10,7 @@ import numpy as np
 
 from magdr_video.benchmark.device_use import DeviceUse, device_use
 from magdr_video.benchmark.stopwatch import Spent
+from magdr_video.device import batch_size
 from magdr_video.loading import Models
 from magdr_video.pipeline import with_neighbours
 from magdr_video.settings import Settings
@@ -105,7 +106,7 @@ def stage_costs(
                 return work()
 
     report = RunReport()
-    with ClipReader(clip, batch=settings.run.batch) as reader:
+    with ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader:
         batches = timed("decode", lambda: list(first_frames(reader, limit)))
         staged = stage_clip(settings, models, reader.info, report)
     stages = staged.stages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from magdr_video.delivery.translation import Translation, end_of
+from magdr_video.delivery.translation import Translation, end_of, worked_ahead
 from magdr_video.video.pipes import PipeOutput
 from magdr_video.video.placement import partial_path
 
@@ -17,9 +17,13 @@ def deliver_at_once(work: Translation, target: Path | PipeOutput, *, overwrite: 
         MagdrError: nothing is left.
     """
     number = 0
-    with work.writer(target, overwrite=overwrite) as writer:
-        for batch in work.batches(work.staged.stages):
+    with (
+        work.writer(target, overwrite=overwrite) as writer,
+        worked_ahead(work.batches(work.staged.stages)) as batches,
+    ):
+        for batch in batches:
             writer.write(batch)
+            work.count(batch)
             if number := work.stop():
                 work.reader.stretch.end = end_of(batch, work.reader.stretch)
                 writer.settle_at(partial_path(writer.path))

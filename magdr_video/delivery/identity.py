@@ -9,6 +9,7 @@ from typing import Any
 from magdr_video import provenance
 from magdr_video.loading import Models
 from magdr_video.settings import Settings, flatten
+from magdr_video.video.reader import OPENING
 from magdr_video.video.span import Span
 
 NEUTRAL = ("run.strict", "run.jobs", "run.device", "output.format")
@@ -31,6 +32,7 @@ def identity_of(
         "--start": span.start.text if span.start else None,
         "--end": span.end.text if span.end else None,
         "-e": dict(options),
+        "frames of the first batches": list(OPENING),
         "weights": dict(models.weights),
         "device": str(models.device),
         "libraries": provenance.library_versions(),

@@ -18,6 +18,16 @@ from magdr_video.video.reader import ClipReader
 from magdr_video.video.stretch import Stretch
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is known once a segment's last batch has left the stages."""
+
+    state: bytes
+    """All that a run needs which goes on from there."""
+    stretch: Stretch
+    """The part of the clip up to there."""
+
+
 @dataclass
 class Recall:
     """What must be known to go on after a segment: the stages' memory, and the last faces.
@@ -32,7 +42,7 @@ class Recall:
     skip: int = 0
     """Number of the first frame that the stages must see."""
     stretch: Stretch = field(default_factory=Stretch)
-    """The part of the clip that is in whole segments."""
+    """The part of the clip that an earlier run put into whole segments."""
 
     def __post_init__(self) -> None:
         self._seen: deque[tuple[int, int, Faces]] = deque()
@@ -53,14 +63,14 @@ class Recall:
         report.notes.append(f"resumed at frame {journal.end}")
         return FrameClock(*clock)
 
-    def keep(self, batch: FrameBatch, clock: FrameClock) -> bytes:
-        """All of it after this batch, as bytes."""
+    def keep(self, batch: FrameBatch, clock: FrameClock) -> Kept:
+        """All of it after this batch."""
         over = end_of(batch, self.reader.stretch)
-        self.stretch = dataclasses.replace(self.reader.stretch, end=over)
         needed = batch.first_index + len(batch) - self.stages.reach
         faces = {first: faces for first, end, faces in self._seen if end > needed}
         extra = (faces, (clock.last, clock.moved), self.staged.finder.passes, over)
-        return freeze(self.staged.memory, TOOLS, extra)
+        state = freeze(self.staged.memory, TOOLS, extra)
+        return Kept(state, dataclasses.replace(self.reader.stretch, end=over))
 
     def _find(self, batches: Any) -> Iterator[tuple[FrameBatch, Faces]]:
         iterator = iter(batches)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from magdr_video import provenance
 from magdr_video.delivery.spent_memory import ending_when_spent
@@ -29,7 +30,11 @@ Tick = Callable[[int, Fraction], None]
 Stop = Callable[[], int]
 """Asked now and then: the number of a signal that wants the run to end, or 0."""
 
+Item = TypeVar("Item")
+
 PREFETCHED_BATCHES = 2
+FINISHED_BATCHES = 1
+"""Batches that may wait for the encoder; one more is in the stages' hands."""
 TIDIED_BATCHES = 4
 """After so many, memory that is free goes back to the system."""
 
@@ -60,14 +65,14 @@ class Translation:
         )
 
     def batches(self, stages: Stages, *, skip: int = 0, begin: int = 0) -> Iterator[FrameBatch]:
-        """What leaves the stages, counted once whoever takes it is done with it.
+        """What leaves the stages.
 
         Args:
             stages: what is done.
             skip: number of the first frame that the stages see.
             begin: number of the first frame that comes out.
         """
-        decoded, before, turn = begin, self.report.frames_out, 0
+        decoded, given, turn = begin, begin, 0
 
         def seen(batches: Iterator[FrameBatch]) -> Iterator[FrameBatch]:
             nonlocal decoded
@@ -80,14 +85,18 @@ class Translation:
             strict = self.settings.run.strict
             guarded = ending_when_spent(stages)
             for batch in run(seen(ahead), guarded, self.report, strict=strict, begin=begin):
+                given += len(batch)
                 yield batch
-                self.report.frames_out += len(batch)
-                reached = (int(batch.pts[-1]) - self.reader.info.first_pts) * batch.time_base
-                self.tick(self.report.frames_out, reached)
                 turn += 1
                 if turn % TIDIED_BATCHES == 0:
                     give_back_memory()
-        self._gate(decoded - begin, self.report.frames_out - before)
+        self._gate(decoded, given)
+
+    def count(self, batch: FrameBatch) -> None:
+        """A batch has been handed to the encoder."""
+        self.report.frames_out += len(batch)
+        reached = (int(batch.pts[-1]) - self.reader.info.first_pts) * batch.time_base
+        self.tick(self.report.frames_out, reached)
 
     def writer(
         self, target: Path | PipeOutput, *, stretch: Stretch | None = None, overwrite: bool
@@ -116,7 +125,7 @@ class Translation:
         Raises:
             RuntimeFailure: they differ.
         """
-        self._gate(self.report.frames_out, written)
+        self._gate(self.report.frames_in, written)
 
     def _gate(self, given: int, got: int) -> None:
         """Frames out must equal frames in; checked on every run, not only in tests."""
@@ -145,6 +154,16 @@ class Translation:
         )
         stop.run = self.report
         return stop
+
+
+@contextmanager
+def worked_ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
+    """What the stages make while the encoder is at work: they have a thread of their own."""
+    ahead = prefetch(items, FINISHED_BATCHES)
+    try:
+        yield ahead
+    finally:
+        ahead.close()  # type: ignore[attr-defined]
 
 
 @contextmanager

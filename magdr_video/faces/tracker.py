@@ -164,16 +164,17 @@ class FaceTracker:
     def _watch(self, slots: list[Slot], follower: Follower) -> None:
         """Search key frames in full at the period, and follow known faces to the others."""
         seen = list(self._trail)
+        fresh = {slot.number for slot in slots if slot.found is None}
+        self._search([slot for slot in slots if slot.place % self._period == 0])
         for place, slot in enumerate(slots):
             if slot.found is None:
                 here = [key for key in seen[-2:] if key.shot == slot.shot]
-                is_due = slot.place % self._period == 0 or not here
-                slot.found = None if is_due else follower.follow(_before(here), here[-1], slot)
-                if slot.found is None:
-                    self._search([slot])
-                    follower.measure(slot)
-                    earlier = [held for held in slots[:place] if held.shot == slot.shot]
-                    follower.trace_back(slot, reversed(earlier))
+                slot.found = follower.follow(_before(here), here[-1], slot) if here else None
+                self._search([slot])
+            if slot.is_searched and slot.number in fresh:
+                follower.measure(slot)
+                earlier = [held for held in slots[:place] if held.shot == slot.shot]
+                follower.trace_back(slot, reversed(earlier))
             seen.append(_key(slot))
 
     def _key_frames(self, slots: list[Slot], closing: bool) -> list[Slot]:

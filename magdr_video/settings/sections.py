@@ -166,7 +166,7 @@ class RunSettings:
     """How the run itself behaves."""
 
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N", flag="device")
-    batch: int = _setting(16, "frames a batch", low=1, high=512)
+    batch: int = _setting(0, "frames a batch; 0 takes 16, on a GPU 48", low=0, high=512)
     seed: int = _setting(0, "seed of everything random", low=0, high=2**32 - 1)
     strict: bool = _setting(False, "a face that fails ends the run (exit 1)", flag="strict")
     jobs: int = _setting(

@@ -65,22 +65,22 @@ def batches(
     frames: Iterable[Placed],
     info: ClipInfo,
     upright: Orientation,
-    size: int,
+    sizes: Iterator[int],
     notes: list[str],
 ) -> Iterator[FrameBatch]:
-    """Copy frames into batches of `size`, fewer where frames are huge; the last may be shorter."""
-    size = min(size, _affordable(info))
+    """Copy frames into batches of `sizes`, fewer where frames are huge; the last may be shorter."""
+    most = _affordable(info)
     cuts = CutDetector()
     picture = _Picture(info, upright, notes)
     done = 0
-    pending = _Pending(info, size)
+    pending = _Pending(info, min(next(sizes), most))
     for frame, pts, duration in frames:
         luma = picture.copy_into(frame, pending)
         pending.append(pts, duration, cuts.begins_shot(luma, info.bits))
-        if pending.count == size:
+        if pending.is_full:
             yield pending.finish(done)
-            done += size
-            pending = _Pending(info, size)
+            done += pending.count
+            pending = _Pending(info, min(next(sizes), most))
     if pending.count:
         yield pending.finish(done)
 
@@ -107,12 +107,16 @@ class _Pending:
     def count(self) -> int:
         return len(self._times)
 
+    @property
+    def is_full(self) -> bool:
+        return self.count == len(self.planes[0])
+
     def append(self, pts: int, duration: int, cut: bool) -> None:
         self._times.append((pts, duration, cut))
 
     def finish(self, first_index: int) -> FrameBatch:
         count = self.count
-        full = count == len(self.planes[0])
+        full = self.is_full
         pts, durations, cut = zip(*self._times, strict=True)
         return FrameBatch(
             # A short last batch is copied, so that it does not hold the memory of a full one.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -34,6 +35,11 @@ class FrameClock:
             self.moved += 1
         self.last = pts
         return pts
+
+    def place(self, batch: FrameBatch) -> FrameBatch:
+        """The batch with times that rise; its planes are shared."""
+        times = [self.next(pts) for pts in batch.pts.tolist()]
+        return replace(batch, pts=np.array(times, np.int64))
 
 
 class FrameEncoder:

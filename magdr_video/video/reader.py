@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +27,11 @@ from magdr_video.video.pipes import PipeInput, is_standard
 from magdr_video.video.span import WHOLE, Span
 from magdr_video.video.stretch import SpanCutter, Stretch
 
-__all__ = ["ClipInfo", "ClipReader", "probe"]
+__all__ = ["OPENING", "ClipInfo", "ClipReader", "probe"]
+
+OPENING = (4, 4, 8, 16, 16)
+"""Frames of a run's first batches, so that the first frames come out soon. They sum up to batches
+of 16 and of 48, and so leave the ends of segments where they are."""
 
 LAG = 1
 """Seconds read on after the last picture of a part, for sound that lies behind it in the file."""
@@ -51,6 +55,8 @@ class ClipReader:
     Args:
         path: the file; '-' is standard input.
         batch: frames a batch; the last one may be shorter.
+        opening: frames of the first batches, where they are fewer.
+        opening: frames of the first batches, as far as they are smaller; see `OPENING`.
         span: the part to read. It is cut on decoded frames, and its times are moved so that the
             first frame comes when the clip's first frame would have.
         tapped: keep the packets of all other streams in `tap`, for a writer that cannot read the
@@ -63,12 +69,18 @@ class ClipReader:
     """
 
     def __init__(
-        self, path: Path | str, *, batch: int = 16, span: Span = WHOLE, tapped: bool = False
+        self,
+        path: Path | str,
+        *,
+        batch: int = 16,
+        span: Span = WHOLE,
+        tapped: bool = False,
+        opening: Sequence[int] = (),
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch is {batch}, must be at least 1")
         self._path = Path(path)
-        self._batch = batch
+        self._sizes = chain((min(size, batch) for size in opening), repeat(batch))
         self._span = span
         self._tapped = tapped
         self._pipe: PipeInput | None = None
@@ -130,7 +142,7 @@ class ClipReader:
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches from where reading stands; a second iteration goes on, it does not restart."""
         with reading(self._path):
-            yield from batches(self._placed, self.info, self._upright, self._batch, self.notes)
+            yield from batches(self._placed, self.info, self._upright, self._sizes, self.notes)
             if self._damaged:
                 self.notes.append(f"{self._damaged} damaged packets of {self._path.name} skipped")
 
