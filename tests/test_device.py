@@ -47,4 +47,7 @@ def test_a_run_gives_memory_back_again_and_again(
         settings,
         tick=lambda frames, _: done.__setitem__(0, frames),
     )
-    assert reached == [16, 32, 48, 64]
+    # The stages are up to three batches ahead of what is encoded and counted.
+    assert len(reached) == 4
+    for frames, wanted in zip(reached, [16, 32, 48, 64], strict=True):
+        assert wanted - 12 <= frames <= wanted
