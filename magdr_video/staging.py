@@ -243,8 +243,7 @@ def _defence(
     if not held.enabled:
         return inspector, _restore_nothing
     chooser = Chooser(detector, models.recnet, held.search_budget, report)
-    window = held.window or models.recnet.window
-    return inspector, Restorer(chooser, ChoiceMemory(holds=holds), report, window)
+    return inspector, Restorer(chooser, ChoiceMemory(holds=holds), report, held.window)
 
 
 def _judge_nothing(

@@ -102,12 +102,22 @@ def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
     detector = PerturbationDetector(bench.generate, table, decide=decide)
     chooser = Chooser(detector, bench.table, budget, RunReport())
     condition, scores = bench.condition(len(crops)), [float("inf")] * len(crops)
-    choices = chooser.choose(Faces(crops, crops, masks, condition, scores, averaged=False))
+    compressed = bench.table.is_compressed(crops)
+    faces = Faces(crops, crops, masks, condition, scores, averaged=False, compressed=compressed)
+    choices = chooser.choose(faces)
     out = []
     for place, choice in enumerate(choices):
         one = dataclasses.replace(masks, data=masks.data[place : place + 1])
         out.append(choice.apply(crops[place : place + 1], one))
     return torch.cat(out)
+
+
+def as_fitted(table: RecNetTable, crops: Tensor) -> Tensor:
+    """Every crop as a run repairs it without a search: averaged, or through a chain, or both."""
+    repair = table.repair(table.is_compressed(crops))
+    if repair.window == 1:
+        return apply_chain(crops, repair.single.default)
+    return apply_chain(averaged(crops, repair.window), repair.averaged.default)
 
 
 def best_single(table: RecNetTable) -> Chain:
@@ -135,6 +145,7 @@ def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
         rows.append(bench.row(f"average of {window}", mean))
         chained = apply_chain(mean, table.averaged.default or table.single.default)
         rows.append(bench.row(f"average of {window}, chain", chained))
+    rows.append(bench.row("as fitted", as_fitted(table, crops)))
     return rows
 
 

@@ -2,9 +2,9 @@
 
 The smallest S_final alone falls for heavy smoothing (METHOD 12). The search therefore begins with
 the chain that fitted best offline, tries only transforms that fitted well, keeps nothing that
-strays far from the crop, and takes a candidate only where it beats the start by a margin that was
-fitted too. Candidates are scored on the composite, because InstanceNorm couples all regions, and
-all candidates of a step, of all faces, are scored in one batch.
+strays far from the crop, and takes what it found only where that beats the start by a margin that
+was fitted too. Candidates are scored on the composite, because InstanceNorm couples all regions,
+and all candidates of a step, of all faces, are scored in one batch.
 """
 
 from __future__ import annotations
@@ -55,8 +55,6 @@ class Found:
 
     plan: Plan
     score: float
-    bar: float
-    """Score that a candidate must come below."""
     budget: int
     """Generator passes that may be spent."""
     spent: int = 0
@@ -76,7 +74,7 @@ class RecNet:
     Args:
         score: the final score of candidates.
         layers: Q_i, the settings that fitted well, layer by layer.
-        margin: S_final by which the start must be beaten.
+        margin: S_final by which the start must be beaten in the end.
         passes_per_score: generator passes one scored candidate costs.
         enough: S_final at which a face needs no further search.
     """
@@ -130,12 +128,16 @@ class RecNet:
             ranks = torch.argsort(areas[face], descending=True).tolist()
             plan = {recipe.region: recipe.chain for recipe in recipes}
             order = [masks.regions[rank] for rank in ranks]
-            found.append(Found(plan, score, score - self.margin, budget, order=order))
+            found.append(Found(plan, score, budget, order=order))
+        begun = [(one.plan, one.score) for one in found]
         whole = [dict.fromkeys(masks.regions, chain) for chain in fit.candidates]
         self._try(composer, origin, found, [[p for p in whole if p != f.plan] for f in found])
         for place in range(len(masks.regions)):
             for layer in self.layers:
                 self._layer(composer, origin, found, place, layer)
+        for one, (plan, score) in zip(found, begun, strict=True):
+            if one.score >= score - self.margin:
+                one.plan, one.score = plan, score
         return found
 
     def _layer(
@@ -177,8 +179,8 @@ class RecNet:
             one = found[face]
             scores[face].append(value)
             one.spent += self.passes_per_score if value < float("inf") else 0
-            if value < one.bar:
-                one.plan, one.score, one.bar = plan, value, value
+            if value < one.score:
+                one.plan, one.score = plan, value
         return scores
 
     def _room(self, one: Found) -> int:

@@ -37,6 +37,8 @@ class Faces:
     scores: Sequence[float]
     """S_final of the bare crops; NaN where it is not known."""
     averaged: bool
+    compressed: bool = False
+    """They came through a codec."""
 
     def __len__(self) -> int:
         return len(self.bare)
@@ -118,7 +120,8 @@ class Chooser:
         self._search(faces, courses, going, crops, plans, scores)
         for row, face in enumerate(going):
             course = courses[face]
-            if scores[row] >= course.score:
+            # A further round is a gain of S_final alone, as the search's are.
+            if scores[row] >= course.score - (self.table.margin if course.rounds else 0):
                 course.is_over = True
                 continue
             one = slice(row, row + 1)
@@ -128,7 +131,8 @@ class Chooser:
             course.is_over = not self._may_go_on(course)
 
     def _fit(self, faces: Faces) -> Fit:
-        return self.table.averaged if faces.averaged else self.table.single
+        repair = self.table.repair(faces.compressed)
+        return repair.averaged if faces.averaged else repair.single
 
     def _may_go_on(self, course: _Course) -> bool:
         left = self.budget - course.spent

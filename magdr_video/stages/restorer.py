@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,11 @@ from magdr_video.reconstruction.memory import ChoiceMemory, Task, Use
 from magdr_video.reconstruction.recnet import take
 from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.stages.signs import signs_of
-from magdr_video.stages.steadying import steady
+from magdr_video.stages.steadying import seen_together, steady
 from magdr_video.types import FaceCrops, FrameBatch, Masks, RunReport, Verdict
+
+Steadied = Mapping[tuple[int, int], tuple[Tensor, bool]]
+"""By face and window: the crop, and whether it was averaged."""
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Restorer:
         chooser: decides how a face is repaired.
         memory: the choices of tracks.
         report: choices and repaired faces are counted in it.
-        window: frames averaged along the motion; 1 averages none.
+        window: frames averaged along the motion, 1 averages none; 0 is as many as fitted best.
     """
 
     chooser: Chooser
@@ -38,7 +42,11 @@ class Restorer:
     @property
     def reach(self) -> int:
         """Frames before and after a face that its repair looks at."""
-        return self.window - 1
+        return max((self.window,) if self.window else self.chooser.table.windows) - 1
+
+    def _window(self, task: Task) -> int:
+        """Frames that are averaged for a choice."""
+        return self.window or self.chooser.table.repair(task.compressed).window
 
     def __call__(
         self,
@@ -53,7 +61,8 @@ class Restorer:
         chosen = np.flatnonzero(verdict.perturbed).tolist()
         frames = face_frames(batch, crops)
         uses = self._uses(chosen, frames, crops, verdict)
-        steadied = steady(batch, crops, around, chosen, self.window)
+        self._look_for_codecs(uses, batch, crops, around)
+        steadied = self._steady(uses, batch, crops, around)
         self._decide(uses, steadied, crops, masks, condition)
         out = crops.data.clone()
         for index, repaired in self._repairs(uses, steadied, masks).items():
@@ -73,51 +82,77 @@ class Restorer:
             for index in chosen
         }
 
+    def _look_for_codecs(
+        self, uses: Mapping[int, Use], batch: FrameBatch, crops: FaceCrops, around: Neighbours
+    ) -> None:
+        """Tell the tasks that are new whether their faces came through a codec."""
+        new = _new_tasks(uses)
+        near = seen_together(batch, crops, around, list(new), self.reach + 1)
+        for index, task in new.items():
+            task.compressed = self.chooser.table.is_compressed(near[index])
+
+    def _steady(
+        self, uses: Mapping[int, Use], batch: FrameBatch, crops: FaceCrops, around: Neighbours
+    ) -> Steadied:
+        """Every face under the windows of its choices."""
+        wanted: dict[int, set[int]] = {}
+        for index, use in uses.items():
+            for task in filter(None, (use.now, use.before)):
+                wanted.setdefault(self._window(task), set()).add(index)
+        return {
+            (index, window): held
+            for window, rows in wanted.items()
+            for index, held in steady(batch, crops, around, sorted(rows), window).items()
+        }
+
     def _decide(
         self,
-        uses: dict[int, Use],
-        steadied: dict[int, tuple[Tensor, bool]],
+        uses: Mapping[int, Use],
+        steadied: Steadied,
         crops: FaceCrops,
         masks: Masks,
         condition: Tensor,
     ) -> None:
-        """Make the choices that are new in this batch, averaged and single crops apart."""
-        new = {index: use.now for index, use in uses.items() if use.now.choice is None}
-        # Several faces may share a task; the first of them is the one it was made for.
-        first = {id(task): index for index, task in reversed(new.items())}
-        for averaged in (True, False):
-            rows = [index for index in sorted(first.values()) if steadied[index][1] == averaged]
-            if not rows:
-                continue
+        """Make the choices that are new in this batch, each kind of crop apart."""
+        kinds: dict[tuple[bool, bool], list[int]] = {}
+        new = _new_tasks(uses)
+        for index, task in new.items():
+            averaged = steadied[index, self._window(task)][1]
+            kinds.setdefault((averaged, task.compressed), []).append(index)
+        for (averaged, compressed), rows in kinds.items():
+            bases = [steadied[index, self._window(new[index])][0] for index in rows]
             faces = Faces(
                 bare=crops.data[rows],
-                base=torch.stack([steadied[index][0] for index in rows]),
+                base=torch.stack(bases),
                 masks=take(masks, rows),
                 condition=condition[rows],
                 scores=[new[index].score for index in rows],
                 averaged=averaged,
+                compressed=compressed,
             )
             for index, choice in zip(rows, self.chooser.choose(faces), strict=True):
                 new[index].choice = choice
                 self._note(new[index], choice)
 
     def _note(self, task: Task, choice: Choice) -> None:
-        about = {"track": task.track, "frame": task.frame, "window": self.window}
+        about: dict[str, Any] = {"track": task.track, "frame": task.frame}
+        about |= {"window": self._window(task), "compressed": task.compressed}
         self.report.choices.append(about | choice.about())
 
     def _repairs(
-        self, uses: dict[int, Use], steadied: dict[int, tuple[Tensor, bool]], masks: Masks
+        self, uses: Mapping[int, Use], steadied: Steadied, masks: Masks
     ) -> dict[int, Tensor]:
         """The repaired crops of the faces whose choice is to be used."""
-        wanted: dict[int, tuple[Choice, list[int]]] = {}
+        wanted: dict[int, tuple[Task, list[int]]] = {}
         for index, use in uses.items():
             for task in (use.now, use.before):
                 if task is not None and task.choice is not None and task.choice.accepted:
-                    wanted.setdefault(id(task), (task.choice, []))[1].append(index)
+                    wanted.setdefault(id(task), (task, []))[1].append(index)
         made: dict[tuple[int, int], Tensor] = {}
-        for key, (choice, rows) in wanted.items():
-            base = torch.stack([steadied[index][0] for index in rows])
-            repaired = choice.apply(base, take(masks, rows))
+        for key, (task, rows) in wanted.items():
+            assert task.choice is not None
+            base = torch.stack([steadied[index, self._window(task)][0] for index in rows])
+            repaired = task.choice.apply(base, take(masks, rows))
             made |= {(key, index): held for index, held in zip(rows, repaired, strict=True)}
         out = {}
         for index, use in uses.items():
@@ -130,3 +165,10 @@ class Restorer:
             assert use.now.choice is not None
             self.report.faces_unresolved += not use.now.choice.resolved
         return out
+
+
+def _new_tasks(uses: Mapping[int, Use]) -> dict[int, Task]:
+    """The tasks without a choice, by the first of their faces: the one they were made for."""
+    new = {index: use.now for index, use in uses.items() if use.now.choice is None}
+    first = {id(task): index for index, task in reversed(new.items())}
+    return {index: new[index] for index in sorted(first.values())}

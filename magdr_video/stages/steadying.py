@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import torch
 from torch import Tensor
 
 from magdr_video.pipeline import Neighbours, face_frames
@@ -37,6 +38,19 @@ def steady(
         averaged = average_along_motion([run[at] for at in near], near.index(frame))
         if bool(faithful(crops.data[index][None], averaged[None])[0]):
             out[index] = (averaged, True)
+    return out
+
+
+def seen_together(
+    batch: FrameBatch, crops: FaceCrops, around: Neighbours, chosen: Sequence[int], count: int
+) -> dict[int, Tensor]:
+    """Each chosen crop with its track's nearest ones, at most `count` of them: (N, 3, S, S)."""
+    runs = _tracks_in_time(batch, crops, around)
+    frames = face_frames(batch, crops)
+    out = {}
+    for index in chosen:
+        run = runs[int(crops.faces.track[index])]
+        out[index] = torch.stack([run[at] for at in _nearest(frames[index], run, count)])
     return out
 
 

@@ -118,13 +118,15 @@ def rank_settings(trials: Trials, scored: int) -> list[Ranked]:
     """Lines 1 to 6: every (category, setting) of every layer by PSNR(O) and by S_final.
 
     Args:
-        scored: faces on which S_final is measured too; it costs 1 + K passes each.
+        scored: faces on which S_final is measured too, it costs 1 + K passes each; NaN with 0.
     """
     few = trials.rows(range(min(scored, len(trials))))
+
+    def score(choice: TransformChoice) -> float:
+        return float(few.score((choice,)).mean()) if len(few) else float("nan")
+
     return [
-        Ranked(
-            choice, layer, float(trials.psnr((choice,)).mean()), float(few.score((choice,)).mean())
-        )
+        Ranked(choice, layer, float(trials.psnr((choice,)).mean()), score(choice))
         for layer, categories in enumerate(available_layers())
         for category in categories
         if category != "identity"

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from magdr_video.training.framed_faces import framed
+from magdr_video.training.framed_faces import framed, resized
 from magdr_video.transforms import down_up, jpeg, unsharp
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.colour import batch_to_rgb, rgb_to_batch
@@ -59,15 +59,24 @@ def list_hash(files: Sequence[Path]) -> str:
     return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
-def film(faces: Tensor, crf: int) -> Tensor:
-    """Each face through H.264 4:2:0 at `crf`, as a still frame among others."""
+def film(faces: Tensor, crf: int, *, rate: float = 1.0, moving: bool = False) -> Tensor:
+    """Faces (F, 3, S, S) through H.264 4:2:0 at `crf`.
+
+    Args:
+        rate: pixels of the frame for one of the crop.
+        moving: they are one clip; otherwise each is a still frame among others.
+    """
+    if rate != 1:
+        inside = film(resized(faces, round(faces.shape[-1] * rate / 2) * 2), crf, moving=moving)
+        return resized(inside, faces.shape[-1])
     size = faces.shape[-1]
-    rgb = (faces * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    rgb = (faces.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     info = ClipInfo.synthetic(size, size, 25)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "faces.mp4"
-        # Key frames only: the faces differ, so prediction between them would be no film.
-        with ClipWriter(target, info, crf=crf, options={"g": "1"}) as writer:
+        # Key frames only where the faces differ: prediction between them would be no film.
+        options = {} if moving else {"g": "1"}
+        with ClipWriter(target, info, crf=crf, options=options) as writer:
             writer.write(rgb_to_batch(rgb, info))
         with ClipReader(target) as reader:
             out = np.concatenate([batch_to_rgb(batch, size, size) for batch in reader])

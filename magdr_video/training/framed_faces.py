@@ -34,16 +34,17 @@ def framed(faces: Tensor, rate: float, offset: tuple[int, int] = (0, 0)) -> Tens
     side = max(2, round(size * rate))
     top, left = offset
     margins = (left, (side + left) % 2 + 2, top, (side + top) % 2 + 2)
-    frame = F.pad(_resized(faces, side), margins, mode="replicate")
+    frame = F.pad(resized(faces, side), margins, mode="replicate")
     height, width = frame.shape[-2:]
     rgb = (frame.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     batch = rgb_to_batch(rgb, ClipInfo.synthetic(width, height, 25))
     back = torch.from_numpy(batch_to_rgb(batch, height, width)).to(faces.device)
     seen = back.permute(0, 3, 1, 2).float() / 255
-    return _resized(seen[..., top : top + side, left : left + side], size)
+    return resized(seen[..., top : top + side, left : left + side], size)
 
 
-def _resized(faces: Tensor, side: int) -> Tensor:
+def resized(faces: Tensor, side: int) -> Tensor:
+    """Faces (F, 3, S, S) at another side, without aliasing."""
     return F.interpolate(faces, (side, side), mode="bilinear", antialias=True)
 
 

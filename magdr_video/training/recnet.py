@@ -11,27 +11,23 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from magdr_video.reconstruction.composer import Chain, chains_of
-from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.settings import TASKS, preset_folder
-from magdr_video.stages.chooser import Chooser, Faces
-from magdr_video.training.chain_trials import Ranked, Trials
 from magdr_video.training.clean_faces import face_files, list_hash
-from magdr_video.training.recnet_fit import Fitted, Tried, fit, try_chains
-from magdr_video.training.recnet_table import chain_text, table_text
-from magdr_video.training.repair_faces import (
-    Subject,
-    attacked_faces,
-    averaged_views,
-    load_subject,
+from magdr_video.training.moving_views import averaged_views
+from magdr_video.training.recnet_fit import (
+    Kind,
+    fit,
+    fit_signs,
 )
-from magdr_video.types import RunReport
+from magdr_video.training.recnet_report import held_out_lines, training_lines
+from magdr_video.training.recnet_search import with_margin
+from magdr_video.training.recnet_table import table_text
+from magdr_video.training.repair_faces import Subject, attacked_faces, load_subject
 
 SEED = 1234
 SEARCH_BUDGET = 60
@@ -44,94 +40,18 @@ def spread(files: Sequence[Path], count: int) -> list[Path]:
     return list(files[::step][:count])
 
 
-def agreement(psnr: Tensor, scores: Tensor) -> float:
-    """Rank correlation (Spearman) of PSNR(O) and minus S_final; 1: both order alike."""
-    ranks = [torch.argsort(torch.argsort(values)).double() for values in (psnr, -scores)]
-    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
-
-
-def _numbers(ranked: Sequence[Ranked]) -> tuple[Tensor, Tensor]:
-    return (
-        torch.tensor([one.psnr for one in ranked]),
-        torch.tensor([one.score for one in ranked]),
-    )
-
-
-def training_lines(done: Fitted) -> list[str]:
-    """What was found on the training faces."""
-    psnr, scores = _numbers(done.ranked)
-    blind = done.ranked[int(scores.argmin())]
-    best = done.ranked[int(psnr.argmax())]
-    return [
-        f"Training faces: best of {len(done.ranked)} settings {best.choice} {best.psnr:.2f} dB; "
-        f"the smallest mean S_final would take {blind.choice} {blind.psnr:.2f} dB",
-        f"  rank correlation of PSNR(O) and -S_final over settings {agreement(psnr, scores):.2f}",
-        f"  best of {len(done.single.chains)} chains {done.single.mean(0):.2f} dB, "
-        f"oracle {done.single.oracle:.2f} dB",
-        *(
-            f"  {_frames(window)}: no chain {float(tried.of(()).mean()):.2f} dB, "
-            f"best of {len(tried.chains)} chains {tried.mean(0):.2f} dB"
-            for window, tried in done.averaged.items()
-        ),
-    ]
-
-
-def _frames(window: int) -> str:
-    return "moving views, frames alone" if window == 1 else f"average of {window} frames"
-
-
-def search(trials: Trials, done: Fitted, budget: int) -> tuple[Tensor, int]:
-    """PSNR(O) of every face as the search repairs it, and how many faces were searched."""
-    report = RunReport()
-    chooser = Chooser(trials.detector, done.table, budget, report)
-    faces = Faces(
-        bare=trials.crops,
-        base=trials.crops,
-        masks=trials.masks,
-        condition=trials.condition,
-        scores=[float("inf")] * len(trials),
-        averaged=False,
-    )
-    repaired = []
-    for row, choice in enumerate(chooser.choose(faces)):
-        one = trials.rows([row])
-        repaired.append(choice.apply(one.crops, one.masks))
-    return trials.output_db(torch.cat(repaired)), report.searches
-
-
-def held_out_lines(
-    single: Trials, averaged: Mapping[int, Trials], done: Fitted, budget: int
-) -> list[str]:
-    """What the table does on identities that no fitting saw."""
-    chains = dict.fromkeys([*done.single.chains[:12], (), _best_single(done)])
-    tried = try_chains(single, list(chains))
-    recipes = chains_of(done.table.single.recipes(single.masks.regions))
-    default = float(single.composed_psnr(recipes).mean())
-    searched, count = search(single, done, budget)
-    return [
-        f"Held-out: {len(single)} faces, PGD epsilon 0.05, 10 steps, 8-bit; PSNR(O) in dB",
-        f"  no defence {float(tried.of(()).mean()):.2f}, "
-        f"best single setting {_shown(_best_single(done), tried)}, "
-        f"best chain {_shown(done.table.single.default, tried)}",
-        f"  default recipes {default:.2f}, search of {budget} passes {float(searched.mean()):.2f} "
-        f"({count} of {len(single)} faces searched), "
-        f"oracle of {len(chains)} chains {tried.oracle:.2f}",
-        *(_view_line(window, held, done.table) for window, held in averaged.items()),
-    ]
-
-
-def _view_line(window: int, held: Trials, table: RecNetTable) -> str:
-    chain = table.single.default if window == 1 else table.averaged.default
-    bare, repaired = float(held.psnr(()).mean()), float(held.psnr(chain).mean())
-    return f"  {len(held)} views, {_frames(window)}: no chain {bare:.2f}, default {repaired:.2f}"
-
-
-def _best_single(done: Fitted) -> Chain:
-    return next(chain for chain in done.single.chains if len(chain) == 1)
-
-
-def _shown(chain: Chain, tried: Tried) -> str:
-    return f"{chain_text(chain)} {float(tried.of(chain).mean()):.2f}"
+def attack_split(
+    subject: Subject,
+    still: Sequence[Path],
+    moving: Sequence[Path],
+    *,
+    seed: int,
+    cache: Path | None,
+) -> tuple[Kind, Kind]:
+    """The faces of one split, attacked: as they are, and after a codec."""
+    faces = attacked_faces(subject, still, seed=seed, cache=cache)
+    views = averaged_views(subject, moving, seed=seed, cache=cache)
+    return Kind(faces.intact, views.intact), Kind(faces.compressed, views.compressed)
 
 
 def pretrain(
@@ -153,33 +73,29 @@ def pretrain(
     torch.manual_seed(SEED)
     subject = load_subject(task, device)
     known, unknown = face_files(data, held_out=False), face_files(data, held_out=True)
-    files = spread(known, faces + views)
-    still, moving = files[:faces], files[faces:]
+    files, checked = spread(known, faces + views), spread(unknown, held_out + views)
 
     def say(line: str) -> None:
         print(f"{task}: {line}", flush=True)
 
-    single = attacked_faces(subject, still, seed=SEED, cache=cache)
-    averaged = averaged_views(subject, moving, seed=SEED, cache=cache)
-    say(f"{len(still)} faces and {len(moving)} moving views attacked")
-    done = fit(task, subject.models.translator.record.sha256, single, averaged, say)
-    checked = spread(unknown, held_out + views)
-    lines = [
-        *training_lines(done),
-        *held_out_lines(
-            attacked_faces(subject, checked[:held_out], seed=SEED + 1, cache=cache),
-            averaged_views(subject, checked[held_out:], seed=SEED + 1, cache=cache),
-            done,
-            SEARCH_BUDGET,
-        ),
-    ]
+    intact, compressed = attack_split(subject, files[:faces], files[faces:], seed=SEED, cache=cache)
+    say(f"{faces} faces and {views} moving views attacked")
+    signs = fit_signs(intact.crops(), compressed.crops())
+    model = subject.models.translator.record.sha256
+    done = fit(task, model, intact, compressed, signs, say)
+    done = with_margin(done, intact.single, compressed.single, SEARCH_BUDGET)
+    say(f"margin {done.table.margin:g}")
+    unseen = attack_split(
+        subject, checked[:held_out], checked[held_out:], seed=SEED + 1, cache=cache
+    )
     about = [
         f"Made by: magdr-video train recnet --task {task} --faces {faces} "
         f"--held-out {held_out} --views {views} "
         f"(seed {SEED}, {subject.device.type.upper()})",
         f"Training faces: {len(files)} synthetic ones, list sha256 {list_hash(files)}",
         f"S_final by the calibration table's statistics, sha256 {statistics_hash(subject)}",
-        *lines,
+        *training_lines(done),
+        *held_out_lines(*unseen, done, SEARCH_BUDGET),
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / f"recnet-{task}.toml").write_text(table_text(done.table, about), encoding="utf-8")
@@ -209,7 +125,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=preset_folder() / "tables")
     parser.add_argument("--faces", type=int, default=12, help="attacked training faces")
     parser.add_argument("--held-out", type=int, default=8, help="attacked held-out faces")
-    parser.add_argument("--views", type=int, default=4, help="moving views of each split")
+    parser.add_argument("--views", type=int, default=12, help="moving views of each split")
     parser.add_argument(
         "--cache", type=Path, default=None, help="keep attacked faces here between runs"
     )

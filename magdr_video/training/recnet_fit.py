@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from magdr_video.reconstruction.codec import CodecSigns, codec_cues
 from magdr_video.reconstruction.composer import Chain
-from magdr_video.reconstruction.fitted import Fit, RecNetTable
+from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
 from magdr_video.training.chain_trials import (
     Ranked,
     Trials,
@@ -17,6 +19,7 @@ from magdr_video.training.chain_trials import (
     chains_among,
     rank_settings,
 )
+from magdr_video.training.logistic import fit_logistic
 from magdr_video.transforms import LAYERS
 
 Say = Callable[[str], None]
@@ -30,8 +33,13 @@ WITHIN = 0.7
 """dB below the best chain within which a chain fitted well enough to be searched among."""
 REGION_GAIN = 0.1
 """dB on either half of the faces that a region's own chain must gain over the uniform one."""
-MARGINS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""S_final by which a candidate must beat the default; the one with the best PSNR(O) is taken."""
+GENTLE = 6
+"""Categories, best first, whose best setting alone is tried after an average, beside nothing and
+the candidates."""
+LEAST_GAIN = 0.1
+"""dB that a search must gain in the mean for what it finds to be used."""
+USUAL_MARGIN = 4.0
+"""S_final by which a search must beat the default where the faces do not say that less will do."""
 
 
 @dataclass
@@ -70,15 +78,38 @@ def candidates_of(tried: Tried) -> tuple[Chain, ...]:
     return tuple(near[:CANDIDATES])
 
 
-@dataclass
-class Fitted:
-    """The outcome of a pre-training with what was seen on the way."""
+@dataclass(frozen=True)
+class Kind:
+    """The faces of one kind, intact or compressed, that a repair is fitted on."""
 
-    table: RecNetTable
+    single: Trials
+    averaged: Mapping[int, Trials]
+    """By window; 1 is the frames alone."""
+
+    def crops(self) -> Tensor:
+        """The single crops and the frames of the views, (F, 3, S, S)."""
+        return torch.cat([self.single.crops, self.averaged[1].crops])
+
+
+@dataclass
+class FittedKind:
+    """The repair of one kind of face with what was seen on the way."""
+
+    repair: Repair
     ranked: list[Ranked]
     single: Tried
     averaged: dict[int, Tried]
     """By window, on moving views."""
+
+
+@dataclass
+class Fitted:
+    """The outcome of a pre-training."""
+
+    table: RecNetTable
+    signs: CodecSigns
+    intact: FittedKind
+    compressed: FittedKind
 
 
 def region_chains(trials: Trials, tried: Tried, candidates: Sequence[Chain]) -> dict[str, Chain]:
@@ -99,25 +130,28 @@ def region_chains(trials: Trials, tried: Tried, candidates: Sequence[Chain]) -> 
     return own
 
 
-def fit_margin(psnr: Tensor, scores: Tensor) -> tuple[float, float]:
-    """The margin in S_final that makes the smallest score the best PSNR(O), and that PSNR(O).
+def fit_margin(lowered: Tensor, gained: Tensor) -> float:
+    """The fall of S_final above which what a search found is better than the default.
+
+    Whatever S_final says, a default that fitted well is a good guess: unless a margin makes the
+    search gain `LEAST_GAIN` in the mean and nothing be lost on either half of the faces, it is set
+    so high that none of them leaves the default.
 
     Args:
-        psnr: (candidates, F) dB; the first is the default.
-        scores: (candidates, F) S_final.
+        lowered: (F,) by how much the search lowered S_final of training faces.
+        gained: (F,) dB of PSNR(O) that it gained.
     """
-    results = [(chosen_psnr(psnr, scores, margin), margin) for margin in MARGINS]
-    # Of equal ones the largest: it spends no recipe change on nothing.
-    best, margin = max(results)
-    return margin, best
-
-
-def chosen_psnr(psnr: Tensor, scores: Tensor, margin: float) -> float:
-    """Mean PSNR(O) when the smallest S_final decides, where it beats the default by the margin."""
-    best = scores.argmin(dim=0)
-    faces = torch.arange(psnr.shape[1])
-    wins = scores[best, faces] < scores[0] - margin
-    return float(torch.where(wins, psnr[best, faces], psnr[0]).mean())
+    best, margin = LEAST_GAIN, None
+    for tried in sorted({0.0, *lowered.tolist()}):
+        gain = torch.where(lowered > tried, gained, torch.zeros_like(gained))
+        halves = float(gain[::2].mean()), float(gain[1::2].mean())
+        # Of equal ones the largest: it spends no recipe change on nothing.
+        if min(halves) >= 0 and float(gain.mean()) >= best:
+            best, margin = float(gain.mean()), tried
+    if margin is None:
+        margin = max(float(lowered.max()), USUAL_MARGIN)
+    # Rounded up, so that the table's text lets no face pass that was to be kept back.
+    return math.ceil(margin * 100) / 100
 
 
 def _layers(ranked: Sequence[Ranked], least: float) -> tuple[tuple[Ranked, ...], ...]:
@@ -127,42 +161,71 @@ def _layers(ranked: Sequence[Ranked], least: float) -> tuple[tuple[Ranked, ...],
 
 
 def best_window(averaged: Mapping[int, Tried]) -> int:
-    """The window whose best chain has the highest PSNR(O)."""
+    """The window whose best chain, which may be none, has the highest PSNR(O)."""
     return max(averaged, key=lambda window: averaged[window].mean(0))
 
 
-def fit(task: str, model: str, single: Trials, averaged: Mapping[int, Trials], say: Say) -> Fitted:
-    """Pre-train Rec-Net for a generator.
+def fit_kind(kind: Kind, scored: int, say: Say) -> FittedKind:
+    """Weigh single chains, averages alone, and averages with a chain after them.
+
+    Args:
+        scored: faces on which S_final of every setting is measured.
+    """
+    ranked = rank_settings(kind.single, scored)
+    say(f"{len(ranked)} settings tried")
+    choices = [one.choice for one in best_of_categories(ranked)]
+    tried = try_chains(kind.single, [(), *chains_among(choices, pairs=PAIRED, triples=TRIPLED)])
+    say(f"{len(tried.chains)} chains tried, best {tried.mean(0):.2f} dB")
+    candidates = candidates_of(tried)
+    regions = region_chains(kind.single, tried, candidates)
+    say(f"own chains for {', '.join(regions) or 'no region'}")
+    gentle = list(dict.fromkeys([(), *((choice,) for choice in choices[:GENTLE]), *candidates]))
+    after = {window: try_chains(held, gentle) for window, held in kind.averaged.items()}
+    window = best_window(after)
+    say(f"best window {window}: {after[window].mean(0):.2f} dB")
+    default = after[window].chains[0]
+    # The average alone is always worth a score: a search may find that a chain only costs.
+    others = [c for c in dict.fromkeys([*candidates_of(after[window]), ()]) if c != default]
+    single = Fit(candidates[0], regions, candidates[1:])
+    return FittedKind(Repair(single, Fit(default, {}, tuple(others)), window), ranked, tried, after)
+
+
+def fit(
+    task: str, model: str, intact: Kind, compressed: Kind, signs: CodecSigns, say: Say
+) -> Fitted:
+    """Pre-train Rec-Net for a generator; the margin of a search is `USUAL_MARGIN` so far.
 
     Args:
         model: SHA-256 of its weights.
-        single: attacked faces.
-        averaged: attacked and averaged ones, by window.
+        signs: tells the faces of `compressed` from those of `intact`.
         say: told of every step.
     """
-    ranked = rank_settings(single, SCORED)
-    say(f"{len(ranked)} settings tried")
-    choices = [one.choice for one in best_of_categories(ranked)]
-    tried = try_chains(single, [(), *chains_among(choices, pairs=PAIRED, triples=TRIPLED)])
-    say(f"{len(tried.chains)} chains tried, best {tried.mean(0):.2f} dB")
-    candidates = candidates_of(tried)
-    scores = torch.stack([single.score(chain) for chain in candidates])
-    psnr = torch.stack([tried.of(chain) for chain in candidates])
-    margin, _ = fit_margin(psnr, scores)
-    regions = region_chains(single, tried, candidates)
-    say(f"margin {margin}, own chains for {', '.join(regions) or 'no region'}")
-    gentle = list(dict.fromkeys([(), *((choice,) for choice in choices), *candidates]))
-    after = {window: try_chains(held, gentle) for window, held in averaged.items()}
-    window = best_window(after)
-    say(f"best window {window}: {after[window].mean(0):.2f} dB")
-    layers = _layers(ranked, least=tried.mean(tried.chains.index(())))
+    plain = fit_kind(intact, SCORED, say)
+    coded = fit_kind(compressed, 0, lambda line: say(f"after a codec: {line}"))
+    bare = plain.single.mean(plain.single.chains.index(()))
+    layers = _layers(plain.ranked, least=bare)
     table = RecNetTable(
         task=task,
         model=model,
-        single=Fit(candidates[0], regions, candidates[1:]),
-        averaged=Fit(after[window].chains[0], {}, candidates_of(after[window])[1:]),
+        single=plain.repair.single,
+        averaged=plain.repair.averaged,
         layers=tuple(tuple(one.choice for one in layer) for layer in layers),
-        window=window,
-        margin=margin,
+        window=plain.repair.window,
+        margin=USUAL_MARGIN,
+        compressed=Compressed(signs, coded.repair),
     )
-    return Fitted(table, ranked, tried, after)
+    return Fitted(table, signs, plain, coded)
+
+
+def fit_signs(intact: Tensor, compressed: Tensor) -> CodecSigns:
+    """What tells attacked crops that came through a codec from others.
+
+    Args:
+        intact: (F, 3, S, S) attacked crops.
+        compressed: (G, 3, S, S) attacked and encoded ones.
+    """
+    cues = torch.cat([codec_cues(intact), codec_cues(compressed)]).cpu()
+    classes = torch.cat([torch.zeros(len(intact)), torch.ones(len(compressed))]).long()
+    weights, biases = fit_logistic(cues, classes)
+    odds = weights[1] - weights[0]
+    return CodecSigns(tuple(odds.tolist()), float(biases[1] - biases[0]))

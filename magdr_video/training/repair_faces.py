@@ -1,4 +1,4 @@
-"""Attacked faces for Rec-Net's pre-training: single ones, and short moving views of them."""
+"""Attacked faces for Rec-Net's pre-training, as they are and after a codec."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from magdr_video.detection.detector import PerturbationDetector
@@ -23,16 +20,18 @@ from magdr_video.models.conditions import (
     condition_for_edit,
     condition_for_expression,
 )
-from magdr_video.reconstruction.temporal import average_along_motion
 from magdr_video.settings import load_settings
-from magdr_video.training.attacked_faces import attack, faces_at_once
+from magdr_video.training.attacked_faces import (
+    CHUNK,
+    attack,
+    faces_at_once,
+    rate_of_frames,
+)
 from magdr_video.training.chain_trials import Trials, kept
-from magdr_video.training.clean_faces import list_hash, load_faces
+from magdr_video.training.clean_faces import film, list_hash, load_faces
 
-WINDOWS = (1, 3, 5)
-"""Frames that are averaged; a moving view has as many as the last one."""
-DRIFT = (0.7, 0.4, 0.004)
-"""Deviation from frame to frame of what alignment leaves: shift px, turn degrees, scale."""
+CRFS = (18, 23, 28)
+"""H.264 rate factors that attacked faces go through, in turn."""
 HAIR = ("Black_Hair", "Blond_Hair", "Brown_Hair")
 
 
@@ -110,68 +109,40 @@ def load_subject(task: str, device: str = "auto") -> Subject:
     return Subject(task, load_models(load_settings(task=task, flags=flags)))
 
 
+@dataclass(frozen=True)
+class Attacked:
+    """The same attacked faces as they are, and after a codec."""
+
+    intact: Trials
+    compressed: Trials
+
+
 def attacked_faces(
     subject: Subject, files: Sequence[Path], *, seed: int, cache: Path | None
-) -> Trials:
-    """Single faces, attacked."""
+) -> Attacked:
+    """Single faces, attacked as files; and attacked in frames that were encoded."""
     faces = load_faces(files, subject.size)
     condition = subject.conditions(len(faces))
     translator = subject.models.translator
     key = f"{translator.record.sha256} {list_hash(files)} {seed}"
-    crops = kept(cache, "single", key, lambda: attack(translator, faces, condition, seed))
-    return subject.trials(crops, condition, faces)
+
+    def broken(in_frame: bool) -> Tensor:
+        return attack(translator, faces, condition, seed, in_frame=in_frame)
+
+    crops = kept(cache, "single", key, lambda: broken(False))
+    framed = kept(cache, "framed", key, lambda: broken(True))
+    return Attacked(
+        subject.trials(crops, condition, faces),
+        subject.trials(encoded(framed, seed), condition, faces),
+    )
 
 
-def moving_views(file: Path, size: int, frames: int, seed: int) -> Tensor:
-    """A face as a hand-held camera sees it, aligned but for what alignment leaves: (N, 3, S, S).
-
-    Convention: pixel centres at integers; the face drifts by a random walk around its place.
-    """
-    rng = np.random.default_rng(seed)
-    with Image.open(file) as held:
-        picture = np.asarray(held.convert("RGB"))
-    scale = size / picture.shape[0]
-    # The reduction to the crop's size would alias without a blur of its own.
-    soft = cv2.GaussianBlur(picture, (0, 0), max(0.4 / scale, 0.3))
-    middle = (picture.shape[1] / 2, picture.shape[0] / 2)
-    walk = np.cumsum(rng.normal(size=(frames, 4)), axis=0)
-    walk -= walk[frames // 2]
-    shift, turn, zoom = DRIFT
-    views = []
-    for dx, dy, angle, grow in walk:
-        affine = cv2.getRotationMatrix2D(middle, turn * angle, scale * (1 + zoom * grow))
-        affine[:, 2] += np.array([size / 2 - middle[0] + dx * shift, size / 2 - middle[1]])
-        affine[1, 2] += dy * shift
-        views.append(cv2.warpAffine(soft, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101))
-    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
-
-
-def averaged_views(
-    subject: Subject, files: Sequence[Path], *, seed: int, cache: Path | None
-) -> dict[int, Trials]:
-    """The middle frames of moving views, each frame attacked on its own, averaged; by window."""
-    middle = WINDOWS[-1] // 2
-    views = [
-        moving_views(file, subject.size, WINDOWS[-1], seed + place)
-        for place, file in enumerate(files)
-    ]
-    condition = subject.conditions(len(files))
-    translator = subject.models.translator
-    key = f"{translator.record.sha256} {list_hash(files)} {seed} {DRIFT} {WINDOWS} in frames"
-
-    def broken() -> Tensor:
-        parts = []
-        for place, (view, row) in enumerate(zip(views, condition, strict=True)):
-            rows = row.expand(len(view), -1)
-            parts.append(attack(translator, view, rows, seed + place, in_frame=True))
-        return torch.cat(parts)
-
-    attacked = kept(cache, "views", key, broken)
-    frames = torch.split(attacked, WINDOWS[-1])
-    clean = torch.stack([held[middle] for held in views])
-    out = {}
-    for window in WINDOWS:
-        near = slice(middle - window // 2, middle + window // 2 + 1)
-        averaged = [average_along_motion(list(held[near]), window // 2) for held in frames]
-        out[window] = subject.trials(torch.stack(averaged), condition, clean)
+def encoded(framed: Tensor, seed: int) -> Tensor:
+    """Faces that `attack` showed in frames, through `CRFS` in turn at the frames' scale."""
+    out = framed.clone()
+    for start in range(0, len(framed), CHUNK):
+        for place, crf in enumerate(CRFS):
+            rows = slice(start + place, min(start + CHUNK, len(framed)), len(CRFS))
+            if len(framed[rows]):
+                out[rows] = film(framed[rows], crf, rate=rate_of_frames(seed, start))
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +16,16 @@ from magdr_video.benchmark.clip_cuts import LOSSLESS, cut_clip, first_frames
 from magdr_video.benchmark.clip_repairs import (
     WINDOWS,
     Bench,
+    as_fitted,
     averaged,
     best_single,
     rows_of,
     shared_attack,
 )
-from magdr_video.reconstruction.fitted import Fit, RecNetTable
+from magdr_video.reconstruction.codec import CodecSigns
+from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
 from magdr_video.settings import load_settings
-from magdr_video.transforms import parse_chain
+from magdr_video.transforms import apply_chain, parse_chain
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.colour import rgb_to_batch
 from magdr_video.video.reader import ClipReader
@@ -66,6 +69,14 @@ def test_on_a_still_clip_longer_averages_are_better_and_steadier() -> None:
     assert changes == sorted(changes, reverse=True)
     assert all(row["psnr"]["count"] == 12 for row in rows.values())
     assert "search, every frame" not in rows
+
+
+def test_a_clip_is_repaired_as_fitted_by_the_window_and_the_chain_of_its_kind() -> None:
+    crops = noisy(bench(6).clean)
+    expected = apply_chain(averaged(crops, 3), BLUR)
+    torch.testing.assert_close(as_fitted(TABLE, crops), expected)
+    alone = Compressed(CodecSigns((0.0, 0.0, 0.0), 1.0), Repair(Fit(), Fit(PAIR), window=1))
+    assert torch.equal(as_fitted(dataclasses.replace(TABLE, compressed=alone), crops), crops)
 
 
 def test_the_best_single_transform_is_the_first_of_the_denoisers() -> None:

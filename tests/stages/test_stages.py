@@ -14,7 +14,8 @@ from torch import Tensor
 from magdr_video.detection.detector import Inspection, PerturbationDetector
 from magdr_video.pipeline import Neighbours, Stages, run
 from magdr_video.reconstruction.cache import TrackCache
-from magdr_video.reconstruction.fitted import Fit, RecNetTable
+from magdr_video.reconstruction.codec import CodecSigns
+from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
 from magdr_video.reconstruction.memory import ChoiceMemory
 from magdr_video.settings import DetectionSettings, ReconstructionSettings, Settings
 from magdr_video.stages.chooser import Chooser
@@ -290,6 +291,22 @@ def test_a_clean_inspected_face_is_translated_once_in_all() -> None:
     assert scene.report.generator_passes == (
         scene.report.faces + scene.report.faces_perturbed + len(scene.report.choices)
     )
+
+
+@pytest.mark.parametrize("bias", [1.0, -1.0])
+def test_the_window_and_the_chain_are_those_of_the_kind_that_the_crops_tell(bias: float) -> None:
+    coded = Repair(single=FITTED, averaged=Fit(parse_chain("gaussian(sigma=1)")), window=5)
+    signs = CodecSigns((0.0, 0.0, 0.0), bias)
+    table = dataclasses.replace(RECNET, window=3, compressed=Compressed(signs, coded))
+    scene = Scene(4, window=0, table=table).play()
+    assert scene.restorer.reach == 4
+    (choice,) = (c for c in scene.report.choices if c["track"] == LATE)
+    assert choice["averaged"] and choice["compressed"] is (bias > 0)
+    assert choice["window"] == (5 if bias > 0 else 3)
+    assert ("gaussian(sigma=1)" if bias > 0 else str(BLUR[0])) in str(choice["rounds"])
+    whole = Scene(16, window=0, table=table).play()
+    for key, picture in scene.restored.items():
+        torch.testing.assert_close(whole.restored[key], picture)
 
 
 def test_recipes_that_do_not_lower_the_score_are_not_used() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from magdr_video.detection.detector import PerturbationDetector
-from magdr_video.training import chain_trials, recnet_fit
+from magdr_video.reconstruction.codec import CodecSigns
+from magdr_video.reconstruction.composer import chains_of
+from magdr_video.training import chain_trials
 from magdr_video.training.chain_trials import (
     Ranked,
     Trials,
@@ -20,18 +23,23 @@ from magdr_video.training.chain_trials import (
     kept,
     settings_of,
 )
-from magdr_video.training.recnet import agreement, spread
+from magdr_video.training.moving_views import CENTRES, FRAMES, WINDOWS, averaged, moving_views
+from magdr_video.training.recnet import spread
 from magdr_video.training.recnet_fit import (
+    USUAL_MARGIN,
+    Fitted,
+    Kind,
     Tried,
     best_window,
     candidates_of,
-    chosen_psnr,
     fit,
     fit_margin,
+    fit_signs,
     region_chains,
     try_chains,
 )
-from magdr_video.training.repair_faces import moving_views
+from magdr_video.training.recnet_report import agreement, held_out_lines
+from magdr_video.training.recnet_search import search, with_margin
 from magdr_video.transforms import parse_chain
 from tests.toys import ToyGenerator, decibels, halves, pictures, toy_table
 
@@ -96,16 +104,36 @@ def test_a_region_gets_its_own_chain_only_where_both_halves_of_the_faces_gain() 
     assert region_chains(both, try_chains(both, list(candidates)), candidates) == {}
 
 
-def test_a_score_that_misleads_needs_the_largest_margin_and_one_that_is_right_none() -> None:
-    psnr = torch.tensor([[30.0, 30, 30], [28.0, 29, 27]])
-    misleading = torch.tensor([[5.0, 5, 5], [4.0, 4, 4]])
-    margin, result = fit_margin(psnr, misleading)
-    assert margin >= 1.0 and result == pytest.approx(30.0)
-    assert chosen_psnr(psnr, misleading, 0.0) == pytest.approx(28.0)
-    right = torch.tensor([[5.0, 5, 5], [1.0, 9, 9]])
-    better = torch.tensor([[30.0, 30, 30], [33.0, 29, 27]])
-    margin, result = fit_margin(better, right)
-    assert result == pytest.approx(31.0) and margin < 4.0
+def test_a_search_that_gains_by_its_larger_falls_gets_the_margin_between() -> None:
+    lowered = torch.tensor([0.5, 0.6, 3.0, 4.0, 0.4, 5.0])
+    gained = torch.tensor([-1.0, -2.0, 1.0, 1.0, -1.0, 1.0])
+    margin = fit_margin(lowered, gained)
+    assert 0.6 <= margin < 3.0
+
+
+def test_a_search_that_gains_nothing_may_not_leave_the_default_of_any_face_it_saw() -> None:
+    lowered = torch.tensor([0.5, 6.123, 3.0, 4.0])
+    assert fit_margin(lowered, torch.tensor([-1.0, -2.0, 0.2, -0.3])) >= 6.123
+    # What a single face gained is no reason where the other half loses.
+    assert fit_margin(lowered, torch.tensor([0.0, -2.0, 3.0, -0.3])) >= 6.123
+    # Faces that were not searched do not say that any gain would do.
+    assert fit_margin(torch.zeros(4), torch.zeros(4)) == USUAL_MARGIN
+
+
+@pytest.mark.usefixtures("_few_layers")
+def test_a_search_is_compared_with_the_default_and_loses_nothing_under_its_margin() -> None:
+    held = trials()
+    done = toy_fit(held)
+    free = dataclasses.replace(done.table, margin=0.0)
+    found = search(held, free, 12, compressed=False)
+    recipes = chains_of(done.table.single.recipes(held.masks.regions))
+    torch.testing.assert_close(found.psnr - found.gained, held.composed_psnr(recipes))
+    assert found.searches >= len(held) and bool((found.lowered > 0).all())
+    # Here the score falls for what the output suffers from.
+    assert float(found.gained.mean()) < -1
+    kept_back = with_margin(done, held, held, 12).table
+    again = search(held, kept_back, 12, compressed=False)
+    assert float(again.gained.min()) == pytest.approx(0, abs=1e-4)
 
 
 def test_the_window_with_the_best_chain_is_taken() -> None:
@@ -121,13 +149,29 @@ def test_agreement_is_one_where_the_lowest_score_has_the_highest_psnr() -> None:
     assert agreement(psnr, psnr) == pytest.approx(-1.0)
 
 
-def test_a_fit_on_a_toy_finds_the_blur_and_writes_what_the_search_may_use(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def toy_fit(intact: Trials, compressed: Trials | None = None) -> Fitted:
+    """A fit on faces that are their own averages; without others, no codec did anything."""
+    coded = compressed or intact
+    return fit(
+        "edit",
+        "0" * 64,
+        Kind(intact, {1: intact, 3: intact}),
+        Kind(coded, {1: coded, 3: coded}),
+        CodecSigns((1.0, 0.0, 0.0), 0.0),
+        lambda _: None,
+    )
+
+
+@pytest.fixture
+def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     layers = (("identity", "gaussian"), ("identity", "unsharp"))
     monkeypatch.setattr(chain_trials, "available_layers", lambda: layers)
+
+
+@pytest.mark.usefixtures("_few_layers")
+def test_a_fit_on_a_toy_finds_the_blur_and_writes_what_the_search_may_use() -> None:
     held = trials()
-    done = fit("edit", "0" * 64, held, {1: held, 3: held}, lambda _: None)
+    done = toy_fit(held)
     table = done.table
     assert table.single.default[0].category == "gaussian"
     assert table.single.default not in table.single.candidates
@@ -135,9 +179,31 @@ def test_a_fit_on_a_toy_finds_the_blur_and_writes_what_the_search_may_use(
     # Sharpening noise loses against doing nothing, so the search may not try it.
     assert table.layers[1] == ()
     best = float(held.psnr(table.single.default).mean())
-    assert best == pytest.approx(
-        max(recnet_fit.try_chains(held, done.single.chains).mean(p) for p in range(3))
-    )
+    tried = try_chains(held, done.intact.single.chains)
+    assert best == pytest.approx(max(tried.mean(place) for place in range(3)))
+
+
+@pytest.mark.usefixtures("_few_layers")
+def test_where_a_codec_left_nothing_to_repair_no_chain_is_the_default() -> None:
+    noisy, left_alone = trials(), trials(noise=0.0)
+    table = toy_fit(noisy, left_alone).table
+    assert table.single.default != () and table.averaged.default != ()
+    repair = table.repair(compressed=True)
+    assert repair.single.default == repair.averaged.default == ()
+    # An average alone can be found by a search where a chain is the default.
+    assert () in table.averaged.candidates
+
+
+@pytest.mark.usefixtures("_few_layers")
+def test_the_head_names_both_kinds_of_faces_and_how_they_were_told_apart() -> None:
+    noisy, left_alone = trials(), trials(noise=0.0)
+    done = toy_fit(noisy, left_alone)
+    signs = fit_signs(noisy.crops, left_alone.crops)
+    done = dataclasses.replace(done, signs=signs)
+    kinds = [Kind(held, {1: held, 3: held}) for held in (noisy, left_alone)]
+    lines = held_out_lines(*kinds, done, 6)
+    assert any(line.startswith("  after a codec, default recipes 60.00") for line in lines)
+    assert "taken for encoded: 0 of 8 that were not, 8 of 8 that were" in lines[-1]
 
 
 def test_attacked_faces_are_kept_between_runs_by_all_they_depend_on(tmp_path: Path) -> None:
@@ -165,6 +231,20 @@ def test_moving_views_show_the_same_face_a_little_elsewhere(tmp_path: Path) -> N
     middle = small.permute(2, 0, 1).float() / 255
     assert decibels(views[2], middle) > 35
     assert all(25 < decibels(view, views[2]) < 60 for view in views[[0, 1, 3, 4]])
+
+
+def test_every_frame_in_the_middle_of_a_view_has_the_neighbours_of_the_widest_window() -> None:
+    view = pictures(1, 64).repeat(FRAMES, 1, 1, 1)
+    grain = torch.randn(view.shape, generator=torch.Generator().manual_seed(1))
+    noisy = (view + 0.03 * grain).clamp(0, 1)
+    gains = []
+    for window in WINDOWS:
+        means = averaged(noisy, window)
+        assert len(means) == CENTRES
+        gains.append(min(decibels(one, view[0]) for one in means))
+    assert gains == sorted(gains) and gains[-1] > gains[0] + 6
+    first = (FRAMES - CENTRES) // 2
+    torch.testing.assert_close(averaged(noisy, 1), noisy[first : first + CENTRES])
 
 
 def test_files_are_taken_evenly() -> None:

@@ -1,0 +1,117 @@
+"""Short moving views of faces, attacked frame by frame: what Rec-Net's averages are fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from magdr_video.reconstruction.temporal import average_along_motion
+from magdr_video.training.attacked_faces import attack, rate_of_frames
+from magdr_video.training.chain_trials import Trials, kept
+from magdr_video.training.clean_faces import film, list_hash
+from magdr_video.training.repair_faces import CRFS, Subject
+
+WINDOWS = (1, 3, 5, 9)
+"""Frames that are averaged; 1 averages none."""
+
+CENTRES = 3
+"""Frames in the middle of a view that are repaired: how strongly an attack hits differs by up to
+10 dB between frames of a view, and one of them would be a draw of lots."""
+
+FRAMES = WINDOWS[-1] + CENTRES - 1
+
+DRIFT = (0.2, 0.1, 0.001)
+"""Deviation from frame to frame of what alignment leaves: shift px, turn degrees, scale. The median
+flow between such frames is 0.2 to 0.4 px; in aligned crops of clips it is 0.1 to 0.6 px."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """Averages of moving views by their window, and the same of views that were encoded."""
+
+    intact: dict[int, Trials]
+    compressed: dict[int, Trials]
+
+
+def moving_views(file: Path, size: int, frames: int, seed: int) -> Tensor:
+    """A face as a hand-held camera sees it, aligned but for what alignment leaves: (N, 3, S, S).
+
+    Convention: pixel centres at integers; the face drifts by a random walk around its place.
+    """
+    rng = np.random.default_rng(seed)
+    with Image.open(file) as held:
+        picture = np.asarray(held.convert("RGB"))
+    scale = size / picture.shape[0]
+    # The reduction to the crop's size would alias without a blur of its own.
+    soft = cv2.GaussianBlur(picture, (0, 0), max(0.4 / scale, 0.3))
+    middle = (picture.shape[1] / 2, picture.shape[0] / 2)
+    walk = np.cumsum(rng.normal(size=(frames, 4)), axis=0)
+    walk -= walk[frames // 2]
+    shift, turn, zoom = DRIFT
+    views = []
+    for dx, dy, angle, grow in walk:
+        affine = cv2.getRotationMatrix2D(middle, turn * angle, scale * (1 + zoom * grow))
+        affine[:, 2] += np.array([size / 2 - middle[0] + dx * shift, size / 2 - middle[1]])
+        affine[1, 2] += dy * shift
+        views.append(cv2.warpAffine(soft, affine, (size, size), borderMode=cv2.BORDER_REFLECT_101))
+    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
+
+
+def averaged_views(
+    subject: Subject, files: Sequence[Path], *, seed: int, cache: Path | None
+) -> Views:
+    """The middle frames of moving views, each frame attacked on its own in the frame, averaged."""
+    seeds = [seed + place for place in range(len(files))]
+    views = [
+        moving_views(file, subject.size, FRAMES, own)
+        for file, own in zip(files, seeds, strict=True)
+    ]
+    condition = subject.conditions(len(files))
+    translator = subject.models.translator
+    key = f"{translator.record.sha256} {list_hash(files)} {seed} {DRIFT} {FRAMES} in frames"
+
+    def broken() -> Tensor:
+        rows = [row.expand(FRAMES, -1) for row in condition]
+        return torch.cat(
+            [
+                attack(translator, *one, in_frame=True, together=FRAMES)
+                for one in zip(views, rows, seeds, strict=True)
+            ]
+        )
+
+    attacked = torch.split(kept(cache, "views", key, broken), FRAMES)
+    filmed = [
+        film(view, CRFS[place % len(CRFS)], rate=rate_of_frames(own), moving=True)
+        for place, (view, own) in enumerate(zip(attacked, seeds, strict=True))
+    ]
+    clean = torch.cat([view[_centres()] for view in views])
+    every = condition.repeat_interleave(CENTRES, dim=0)
+
+    def trials(of: Sequence[Tensor]) -> dict[int, Trials]:
+        return {
+            window: subject.trials(torch.cat([averaged(v, window) for v in of]), every, clean)
+            for window in WINDOWS
+        }
+
+    return Views(trials(attacked), trials(filmed))
+
+
+def _centres() -> slice:
+    first = (FRAMES - CENTRES) // 2
+    return slice(first, first + CENTRES)
+
+
+def averaged(view: Tensor, window: int) -> Tensor:
+    """The middle frames of a view (FRAMES, 3, S, S), each with its neighbours: (CENTRES, ...)."""
+    reach, out = window // 2, []
+    for centre in range(FRAMES)[_centres()]:
+        near = view[centre - reach : centre + reach + 1]
+        out.append(average_along_motion(list(near), reach))
+    return torch.stack(out)
