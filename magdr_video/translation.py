@@ -6,6 +6,7 @@ meet. Gradients flow through, because attacks need them: callers that do not, sw
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -77,6 +78,10 @@ class Translator:
     def device(self) -> torch.device:
         """Where the network lies."""
         return next(chain(self.module.parameters(), self.module.buffers())).device
+
+    def to(self, device: torch.device | str) -> Translator:
+        """A copy on a device, which has translated nothing yet."""
+        return Translator(self.record, copy.deepcopy(self.module).to(device))
 
     def condition(self, values: Sequence[float] | Tensor, faces: int) -> Tensor:
         """One condition for every face: (C,) or (F, C) to (F, C) on the network's device."""

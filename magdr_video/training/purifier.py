@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from magdr_video.device import choose_device
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
+from magdr_video.training.ahead import Ahead
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
 from magdr_video.training.loop import Averaged, fit, memory_format
 from magdr_video.training.paired import (
@@ -30,7 +32,7 @@ from magdr_video.training.paired import (
     scheduled_rate,
     to_images,
 )
-from magdr_video.training.purifier_pool import Piece, Pool, fill
+from magdr_video.training.purifier_pool import Pool, fill
 from magdr_video.training.purifier_views import Views, draw_views
 from magdr_video.translation import Translator, load_translator
 
@@ -121,6 +123,7 @@ class PurifierTraining(Averaged[Purifier]):
         pool: Pool,
         held_out: Pool,
         device: torch.device | str = "cpu",
+        workers: int = 0,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.pool, self.held_out = recipe, pool, held_out
@@ -136,19 +139,24 @@ class PurifierTraining(Averaged[Purifier]):
         self.net.to(memory_format=memory_format())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=0)
         self._piece = functools.lru_cache(maxsize=None)(pool.piece)
+        self._batches = Ahead(self._draw, workers)
 
-    def step(self, index: int) -> dict[str, float]:
-        """One batch; the same index always draws the same views of the same piece."""
+    def _draw(self, index: int) -> tuple[int, tuple[NDArray[np.float32], ...]]:
+        """The number of a step's piece and its views; the same for the same index."""
         recipe = self.recipe
         rng = np.random.default_rng((recipe.seed, index))
         number = int(rng.integers(self._pieces(index)))
-        whole = index >= recipe.output_from
-        piece = self._piece(number)
-        side = recipe.size if whole else recipe.window
-        views = draw_views(piece, recipe.batch, side, rng).to(self.device)
+        side = recipe.size if index >= recipe.output_from else recipe.window
+        return number, draw_views(self._piece(number), recipe.batch, side, rng).arrays()
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One batch; the losses stay on the device."""
+        recipe, whole = self.recipe, index >= self.recipe.output_from
+        number, drawn = self._batches.take(index)
+        views = Views.of(drawn).to(self.device)
         purified, loss, parts = image_loss(self.net, views, recipe.gate_weight, recipe.clean_weight)
         if whole:
-            output = self._output_loss(self.pool.translator(number), piece, views, purified)
+            output = self._output_loss(self.pool.translator(number), views, purified)
             loss = loss + recipe.output_weight * output
             parts["output"] = output
         for group in self.optimiser.param_groups:
@@ -158,20 +166,17 @@ class PurifierTraining(Averaged[Purifier]):
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
-        return {name: float(value.detach()) for name, value in parts.items()}
+        return {name: value.detach() for name, value in parts.items()}
 
     def _pieces(self, index: int) -> int:
         """How many pieces a step may draw from."""
         turns = len(self.pool.translators)
         return min(self.recipe.pieces, turns * 2 + index // self.recipe.grow_every)
 
-    def _output_loss(
-        self, translator: Translator, piece: Piece, views: Views, purified: Tensor
-    ) -> Tensor:
+    def _output_loss(self, translator: Translator, views: Views, purified: Tensor) -> Tensor:
         # The attacked ones are the first of a batch.
         some = slice(0, self.recipe.output_faces)
-        condition = piece.condition.to(self.device)[views.face[some]]
-        return output_loss(translator, purified[some], views.wanted[some], condition)
+        return output_loss(translator, purified[some], views.wanted[some], views.condition[some])
 
     @torch.no_grad()
     def sheet(self) -> Array:
@@ -207,6 +212,7 @@ def train(
     out: Path,
     pool_only: bool = False,
     device: str = "auto",
+    workers: int = 0,
 ) -> None:
     """Train, or go on from `out`'s checkpoint, and write `out/purifier.safetensors`.
 
@@ -214,7 +220,9 @@ def train(
         data: the folder that holds `omi/`.
         out: home of the pool, the checkpoint, the sample sheets and the weights.
         pool_only: make the attacked faces and stop, so that another process may do it ahead.
-        device: of the network and the generators; views are drawn on the CPU.
+        device: of the network and the generators.
+        workers: processes that make the attacked faces first, then draw batches ahead; 0 makes
+            and draws between the steps. The result is the same.
 
     Raises:
         DeviceError: the device asked for is not there.
@@ -235,10 +243,11 @@ def train(
         )
         for part in (False, True)
     )
+    if pool_only or workers:
+        fill(pool, recipe.pieces, _say, workers)
     if pool_only:
-        fill(pool, recipe.pieces, _say)
         return
-    training = PurifierTraining(recipe, pool, held_out, place)
+    training = PurifierTraining(recipe, pool, held_out, place, workers)
     fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, save_every=200, report=_say)
     export(training.average, recipe, out / f"{NAME}.safetensors")
 
@@ -255,6 +264,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=Path(PRESET))
     parser.add_argument("--pool-only", action="store_true", help="make the attacked faces only")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make and draw ahead")
     given = parser.parse_args()
     recipe = read_recipe(PurifierRecipe, given.recipe)
     train(
@@ -263,6 +273,7 @@ def main() -> None:
         out=given.out,
         pool_only=given.pool_only,
         device=given.device,
+        workers=given.workers,
     )
 
 

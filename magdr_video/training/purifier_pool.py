@@ -7,8 +7,10 @@ that new weights get new pieces, and it can be made again from its number alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from magdr_video.attacks.loop import round_within
 from magdr_video.attacks.problem import Generate, Options, Problem
 from magdr_video.attacks.reaching import Reaching
 from magdr_video.attacks.registry import attack
+from magdr_video.device import choose_device
 from magdr_video.models.conditions import EXPRESSIONS, HAIR_SUFFIX
 from magdr_video.training.clean_faces import film
 from magdr_video.training.faces_data import Array, OmiFaces, jitter
@@ -214,9 +217,50 @@ class Pool:
         part.replace(path)
 
 
-def fill(pool: Pool, pieces: int, report: Callable[[str], None]) -> None:
-    """Make the first `pieces` of a pool, those that lie there already excepted."""
-    for number in range(pieces):
-        if not pool.path(number).exists():
+def fill(pool: Pool, pieces: int, report: Callable[[str], None], workers: int = 0) -> None:
+    """Make the first `pieces` of a pool, those that lie there already excepted.
+
+    Args:
+        workers: processes that make them side by side, each with the generators on their device,
+            which one attack after the other leaves idle most of the time; 0 makes them here.
+    """
+    missing = [number for number in range(pieces) if not pool.path(number).exists()]
+    for number in _made(pool, missing, workers):
+        report(f"piece {number + 1} of {pieces}")
+
+
+def _made(pool: Pool, numbers: Sequence[int], workers: int) -> Iterator[int]:
+    if not workers:
+        for number in numbers:
             pool.piece(number)
-            report(f"piece {number + 1} of {pieces}")
+            yield number
+        return
+    device = str(pool.translators[0].device)
+    # Neither a device in use nor its tensors can be handed to another process.
+    packed = replace(pool, translators=[one.to("cpu") for one in pool.translators])
+    with ProcessPoolExecutor(
+        min(workers, max(len(numbers), 1)),
+        multiprocessing.get_context("spawn"),
+        _begin,
+        (packed, device),
+    ) as processes:
+        waiting = {processes.submit(_make_one, number): number for number in numbers}
+        for done in as_completed(waiting):
+            done.result()
+            yield waiting[done]
+
+
+_POOL: Pool | None = None
+"""Of a process that makes pieces."""
+
+
+def _begin(pool: Pool, device: str) -> None:
+    global _POOL
+    torch.set_num_threads(1)
+    place = choose_device(device)
+    _POOL = replace(pool, translators=[one.to(place) for one in pool.translators])
+
+
+def _make_one(number: int) -> None:
+    assert _POOL is not None
+    _POOL.piece(number)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from magdr_video.training.framed_faces import drawn_rate, framed
@@ -30,13 +31,24 @@ class Views:
     """(F, 3, s, s) in [0, 1]."""
     attacked: Tensor
     """(F,) float: 1 where a perturbation is to be removed."""
-    face: Tensor
-    """(F,) index in the piece."""
+    condition: Tensor
+    """(F, C) that the face was attacked under."""
 
     def to(self, device: torch.device) -> Views:
         """The same on a device."""
-        parts = (self.given, self.wanted, self.attacked, self.face)
-        return Views(*(part.to(device) for part in parts))
+        return Views(*(part.to(device) for part in self._parts()))
+
+    def arrays(self) -> tuple[NDArray[np.float32], ...]:
+        """As another process sends them."""
+        return tuple(part.numpy() for part in self._parts())
+
+    @staticmethod
+    def of(arrays: tuple[NDArray[np.float32], ...]) -> Views:
+        """What was sent."""
+        return Views(*(torch.from_numpy(part) for part in arrays))
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.given, self.wanted, self.attacked, self.condition
 
 
 def _in_frame(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -98,4 +110,4 @@ def draw_views(piece: Piece, count: int, size: int, rng: np.random.Generator) ->
         given.append(one[window])
         wanted.append(other[window])
     flags = (torch.arange(count) < attacked).float()
-    return Views(torch.stack(given), torch.stack(wanted), flags, torch.from_numpy(faces))
+    return Views(torch.stack(given), torch.stack(wanted), flags, piece.condition[faces])

@@ -23,7 +23,7 @@ from magdr_video.training.purifier import (
     charbonnier,
     output_loss,
 )
-from magdr_video.training.purifier_pool import Piece, Pool, draw_conditions, to_bytes
+from magdr_video.training.purifier_pool import Piece, Pool, draw_conditions, fill, to_bytes
 from magdr_video.training.purifier_scores import auroc
 from magdr_video.training.purifier_views import draw_views
 from tests.toys import ToyGenerator, pictures
@@ -43,6 +43,9 @@ class ToyTranslator:
             task=self.task, conditions=CONDITIONS[self.task], sha256="0123456789abcdef"
         )
         self._toy = ToyGenerator()
+
+    def to(self, device: torch.device | str) -> ToyTranslator:
+        return self
 
     def translate(self, faces: Tensor, condition: Tensor) -> Tensor:
         level = condition.mean(dim=1, keepdim=True) if condition.shape[1] else faces[:, 0, :1, 0]
@@ -123,6 +126,15 @@ def test_a_piece_is_made_once_and_alike_again(pool: Pool, tmp_path: Path) -> Non
     assert not torch.equal(pool.piece(4).clean, first.clean)
 
 
+def test_pieces_that_other_processes_make_are_those_made_here(pool: Pool, tmp_path: Path) -> None:
+    apart, said = replace(pool, folder=tmp_path / "apart"), []
+    fill(apart, 2, said.append, workers=1)
+    assert said == ["piece 1 of 2", "piece 2 of 2"]
+    for number in range(2):
+        for name, value in vars(pool.piece(number)).items():
+            assert torch.equal(getattr(apart.piece(number), name), value), name
+
+
 @pytest.mark.parametrize("task", CONDITIONS)
 def test_conditions_are_those_that_users_can_ask_for(task: str) -> None:
     drawn = draw_conditions(ToyTranslator(task), 6, np.random.default_rng(0))  # type: ignore[arg-type]
@@ -162,8 +174,8 @@ def test_the_output_loss_is_zero_for_the_clean_face_and_reaches_the_purified_one
     assert gradient.abs().sum() > 0
 
 
-def trained(folder: Path, steps: int) -> PurifierTraining:
-    training = PurifierTraining(replace(RECIPE), ToyPool(), ToyPool())  # type: ignore[arg-type]
+def trained(folder: Path, steps: int, workers: int = 0) -> PurifierTraining:
+    training = PurifierTraining(RECIPE, ToyPool(), ToyPool(), workers=workers)  # type: ignore[arg-type]
     fit(training, steps=steps, batch=5, folder=folder, report_every=100)
     return training
 
@@ -177,6 +189,12 @@ def test_a_training_that_stopped_goes_on_as_if_it_had_not(tmp_path: Path) -> Non
             straight.state()[name].values(), resumed.state()[name].values(), strict=True
         ):
             assert torch.equal(one, other)
+
+
+def test_views_that_another_process_draws_train_the_same_net(tmp_path: Path) -> None:
+    here, ahead = (trained(tmp_path / str(count), 3, count) for count in (0, 1))
+    for one, other in zip(here.state()["net"].values(), ahead.state()["net"].values(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_training_learns_to_take_out_a_sign_pattern(tmp_path: Path) -> None:
