@@ -246,7 +246,7 @@ def calibrate(
     out.mkdir(parents=True, exist_ok=True)
     # Figures take as long as the fit: a run that is cut short leaves a table without them.
     path.write_text(table_text(table, about), encoding="utf-8")
-    about += held_out_lines(table, held.held_out())
+    about += held_out_lines(table, held.held_out(), checked)
     path.write_text(table_text(table, about), encoding="utf-8")
     return "\n".join(about)
 

@@ -18,7 +18,15 @@ from magdr_video.training.calibration_fit import (
     fit_thresholds,
     threshold,
 )
-from magdr_video.training.calibration_report import auroc, f1_binary, rate_bound
+from magdr_video.training.calibration_report import (
+    DECIDERS,
+    HARD,
+    auroc,
+    f1_binary,
+    held_out_lines,
+    own_threshold,
+    rate_bound,
+)
 from magdr_video.training.drawn_conditions import draw_conditions, single_edits
 from magdr_video.training.logistic import fit_logistic
 from tests.toys import ToyGenerator, halves, pictures, toy_table
@@ -115,6 +123,19 @@ def test_fitted_thresholds_let_clean_faces_pass_and_scores_find_what_they_were_s
     unseen = faces(24, noise=0.08, seed=6)
     assert judge(unseen, table, "combined").perturbed.float().mean() > 0.9
     assert not {"margin", "s_dist"} & set(scores["no masks"].cues)
+    # Alone, a detector need not share its false positives: it finds at least as many.
+    for name in ("union", "distortion", "consistency", "combined"):
+        tau = own_threshold(table, name, checked)
+        assert not (judge(checked, table, name).scores[name] >= tau).any()
+        assert tau < 1e-6
+    kinds = {f"clean {kind}": checked for kind in HARD}
+    kinds |= {f"attacked {kind}": unseen for kind in ("lossless", "h264 crf 23")}
+    kinds |= {f"attacked {kind}": unseen for kind in ("in a frame", "in a frame, crf 23")}
+    lines = held_out_lines(table, kinds, checked)
+    for name in DECIDERS:
+        (line,) = (line for line in lines if line.startswith(f"  {name}: "))
+        assert "clean flagged 0.000" in line
+    assert any("combined: AUROC 1.000, F1 1.000, found 1.000" in line for line in lines)
 
 
 def test_drawn_edits_cover_every_attribute_and_name_what_each_may_change() -> None:
