@@ -13,6 +13,7 @@ from magdr_video.device import choose_device, set_threads
 from magdr_video.errors import SettingsError
 from magdr_video.models import zoo
 from magdr_video.models.foreign import Declaration
+from magdr_video.models.precision import Precision, choose_precision
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable, load_recnet, unfitted
 from magdr_video.settings import Settings, preset_folder
@@ -34,6 +35,8 @@ class Models:
     condition: tuple[float, ...]
     weights: Mapping[str, str]
     """SHA-256 by name."""
+    precision: Precision = field(default_factory=Precision)
+    """Which of them compute in half precision."""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -47,6 +50,7 @@ def load_models(settings: Settings) -> Models:
     """
     set_threads()
     device = choose_device(settings.run.device)
+    precision = choose_precision(settings.run.precision, device)
     translator = load_translator(
         settings.model.generator, device, declared=declaration_of(settings)
     )
@@ -80,6 +84,7 @@ def load_models(settings: Settings) -> Models:
         recnet=recnet,
         condition=condition,
         weights=weights,
+        precision=precision,
         notes=notes + more,
     )
 

@@ -25,6 +25,7 @@ from magdr_video.faces.selection import parse_choice
 from magdr_video.faces.smoothing import Smoothing
 from magdr_video.faces.tracker import FaceTracker
 from magdr_video.loading import Models
+from magdr_video.models.precision import computing
 from magdr_video.pipeline import Neighbours, Stages
 from magdr_video.reconstruction.cache import TrackCache
 from magdr_video.reconstruction.memory import ChoiceMemory
@@ -107,8 +108,13 @@ def stage_clip(
     finder = face_finder(settings, models)
     tracker = face_tracker(settings, info, finder, models.device)
     chunk = chunk_for(models.device)
-    generate = CountedGenerator(models.translator.translate, report, chunk=chunk)
-    inspect, reconstruct = _defence(settings, models, generate, report)
+
+    def generator(*, half: bool) -> CountedGenerator:
+        return CountedGenerator(_computed(models, half=half), report, chunk=chunk)
+
+    inspected = generator(half=models.precision.inspection)
+    inspect, reconstruct = _defence(settings, models, inspected, report)
+    generate = generator(half=models.precision.translation)
     stages = Stages(
         find_faces=tracker.track,
         align=_aligner(models, info, tracker, report),
@@ -123,6 +129,16 @@ def stage_clip(
         reach=max(getattr(inspect, "reach", 0), getattr(reconstruct, "reach", 0)),
     )
     return Staged(stages, finder, tracker, _memory(stages, tracker, report))
+
+
+def _computed(models: Models, *, half: bool) -> Generate:
+    """The generator in the precision that is asked for."""
+
+    def generate(crops: Tensor, condition: Tensor) -> Tensor:
+        with computing(models.device, half=half):
+            return models.translator.translate(crops, condition).float()
+
+    return generate
 
 
 def _memory(stages: Stages, tracker: FaceTracker, report: RunReport) -> dict[str, object]:
@@ -192,7 +208,7 @@ def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrie
 
     def parse_classes(crops: Tensor) -> Tensor:
         with torch.no_grad():
-            return parse(crops, models.parser, models.parser_size)
+            return parse(crops, models.parser, models.parser_size, half=models.precision.parser)
 
     def to_masks(probabilities: Tensor) -> Masks:
         return region_masks(probabilities, settings.task, known_attributes(names))

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from magdr_video.benchmark.device_use import device_use
 from magdr_video.benchmark.document import machine, source_commit
 from magdr_video.benchmark.landmarks import landmark_errors
+from magdr_video.benchmark.precision_costs import precision_costs
 from magdr_video.benchmark.shortcuts import shortcut_costs
 from magdr_video.benchmark.stage_costs import (
     FACE_STAGES,
@@ -32,9 +35,11 @@ from magdr_video.delivery.translation import (
     TIDIED_BATCHES,
 )
 from magdr_video.device import batch_size, describe, give_back_memory
+from magdr_video.errors import InputError
 from magdr_video.loading import Models
 from magdr_video.pipeline import run
 from magdr_video.provenance import library_versions, sha256_of
+from magdr_video.runs import crops_of
 from magdr_video.settings import Settings, flatten
 from magdr_video.staging import stage_clip
 from magdr_video.types import FrameBatch, RunReport
@@ -269,8 +274,20 @@ def device_figures(
         "frames": frames,
         "whole run": use.values(held.frames),
         "stages": {name: one.values(frames) for name, one in uses.items()},
+        "precision": {
+            name: dataclasses.asdict(cost)
+            for name, cost in precision_costs(_some_crops(clip, settings, models), models).items()
+        },
         "peak_memory_mib": _device_peak(models),
     }
+
+
+def _some_crops(clip: Path, settings: Settings, models: Models) -> Tensor:
+    """The crops of the clip's first batch with a face."""
+    for _, crops in crops_of(clip, settings, models):
+        if len(crops):
+            return crops.data
+    raise InputError(f"{clip} shows no face", hint="measure a clip with faces")
 
 
 def _device_peak(models: Models) -> float:

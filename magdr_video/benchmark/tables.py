@@ -314,6 +314,11 @@ def speed_tables(held: Row) -> list[Table]:
     return out
 
 
+PRECISION_HEAD = (
+    "network", "ms a crop, full", "ms a crop, half", "PSNR of results, dB", "largest difference",
+)  # fmt: skip
+
+
 def _device_tables(clip: Row, name: str) -> list[Table]:
     """How busy the device is, and with which kernels."""
     held = clip["device"]
@@ -332,12 +337,17 @@ def _device_tables(clip: Row, name: str) -> list[Table]:
         "kernels a frame",
     )
     where = f"{name}: {clip['clip']}, {held['frames']} frames"
+    costs = tuple(
+        (net, *(number(row[key], 4) for key in ("full_ms", "half_ms", "psnr", "most")))
+        for net, row in held["precision"].items()
+    )
     kernels = tuple(
         (kernel, number(value, 4))
         for kernel, value in held["whole run"]["dearest_ms_per_frame"].items()
     )
     return [
         Table(f"What the device does, {where}", head, lines),
+        Table(f"Half precision, {where}", PRECISION_HEAD, costs),
         Table(f"Dearest kernels, {where}", ("kernel", "ms a frame"), kernels),
     ]
 

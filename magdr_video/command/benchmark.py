@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from magdr_video.command import options
 from magdr_video.errors import OutputError, SettingsError, UsageError
 from magdr_video.progress import print_table, say
 from magdr_video.settings import TASKS
@@ -261,7 +262,8 @@ def speed(
     task: str = typer.Option("edit", "--task", "-t", help="replace, edit or reenact."),
     out: Path = OUT,
     frames: int = typer.Option(0, "--frames", help="Frames of each clip; 0 is all.", min=0),
-    device: str | None = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N."),
+    device: str | None = options.DEVICE,
+    precision: str | None = options.PRECISION,
     overrides: list[str] = typer.Option([], "--set", help="key=value, as for defend."),
     quality: int = typer.Option(
         0, "--quality", help="Compare so many frames with a run without each shortcut.", min=0
@@ -280,7 +282,7 @@ def speed(
 
     if as_json not in ("", "-") and not Path(as_json).parent.is_dir():
         raise OutputError(f"--json {as_json}: there is no such folder", hint="make it first")
-    flags = {"run.device": device}
+    flags = {"run.device": device, "run.precision": precision}
     settings = load_settings(task=task, overrides=overrides, flags=flags)
     from magdr_video.benchmark.bench import run_speed
     from magdr_video.benchmark.tables import speed_tables

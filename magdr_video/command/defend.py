@@ -41,6 +41,7 @@ def defend(
     preset_file: Path | None = options.PRESET,
     overrides: list[str] = options.SET,
     device: str | None = options.DEVICE,
+    precision: str | None = options.PRECISION,
     undefended: bool = typer.Option(False, "--undefended", help="Translate without a defence."),
     no_cache: bool = options.NO_CACHE,
     search_budget: int | None = typer.Option(
@@ -95,6 +96,7 @@ def defend(
             "model.generator": generator,
             "faces.which": face,
             "run.device": device,
+            "run.precision": precision,
             "run.strict": strict or None,
             "run.jobs": jobs,
             "detection.enabled": False if undefended else None,

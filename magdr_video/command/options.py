@@ -18,6 +18,9 @@ PRESET = typer.Option(
 )
 SET = typer.Option([], "--set", help="Override one setting: key=value. Repeatable.")
 DEVICE = typer.Option(None, "--device", help="auto, cpu, cuda or cuda:N.")
+PRECISION = typer.Option(
+    None, "--precision", help="Networks on a GPU: auto, full (32 bits) or half (16)."
+)
 FACE = typer.Option(None, "--face", help="all, largest, index:N or a picture.")
 GENERATOR = typer.Option(
     None, "--generator", help="Weights, a TorchScript or export file, or package.module:factory."

@@ -7,6 +7,8 @@ from kornia.filters import guided_blur
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from magdr_video.models.precision import computing
+
 CLASSES = 19
 """Classes in the BiSeNet order; see `magdr_video.faces.regions.CLASS_NAMES`."""
 
@@ -26,7 +28,9 @@ _CPU_CHUNK = 2
 87 ms and 35 MiB."""
 
 
-def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 0) -> Tensor:
+def parse(
+    crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 0, half: bool = False
+) -> Tensor:
     """Soft class masks of crops.
 
     The crops are lightly denoised, resized to the parser's size, and its probabilities brought
@@ -38,6 +42,7 @@ def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 0) -> Ten
             (f, 19, size, size), or to several logit maps of which the first counts.
         size: side of the parser's input in pixels.
         chunk: crops that go through the parser at once; 0 takes what suits the device.
+        half: the parser computes in half precision.
 
     Returns:
         (F, 19, S, S) float32, summing to 1 over the classes.
@@ -49,15 +54,16 @@ def parse(crops: Tensor, parser: nn.Module, size: int, *, chunk: int = 0) -> Ten
         return crops.new_zeros(0, CLASSES, *crops.shape[-2:])
     chunk = chunk or (_CPU_CHUNK if crops.device.type == "cpu" else _CHUNK)
     with torch.inference_mode():
-        parts = [_parse_chunk(part, parser, size) for part in torch.split(crops, chunk)]
+        parts = [_parse_chunk(part, parser, size, half) for part in torch.split(crops, chunk)]
         return torch.cat(parts)
 
 
-def _parse_chunk(crops: Tensor, parser: nn.Module, size: int) -> Tensor:
+def _parse_chunk(crops: Tensor, parser: nn.Module, size: int, half: bool) -> Tensor:
     clean = guided_blur(crops, crops, *_DENOISE).clamp(0, 1)
     scaled = resize(clean, size)
     mean, std = scaled.new_tensor(_MEAN), scaled.new_tensor(_STD)
-    maps = parser((scaled - mean[:, None, None]) / std[:, None, None])
+    with computing(crops.device, half=half):
+        maps = parser((scaled - mean[:, None, None]) / std[:, None, None])
     logits: Tensor = maps if isinstance(maps, Tensor) else maps[0]
     if logits.shape[1] != CLASSES:
         raise ValueError(f"the parser gives {logits.shape[1]} classes, expected {CLASSES}")

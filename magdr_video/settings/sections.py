@@ -166,6 +166,12 @@ class RunSettings:
     """How the run itself behaves."""
 
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N", flag="device")
+    precision: str = _setting(
+        "auto",
+        "of networks on a GPU: full is 32 bits, half 16, auto 16 where the figures stay",
+        choices=("auto", "full", "half"),
+        flag="precision",
+    )
     batch: int = _setting(0, "frames a batch; 0 takes 16, on a GPU 48", low=0, high=512)
     seed: int = _setting(0, "seed of everything random", low=0, high=2**32 - 1)
     strict: bool = _setting(False, "a face that fails ends the run (exit 1)", flag="strict")

@@ -191,8 +191,12 @@ class Journal:
         return found
 
     def _clear(self) -> None:
-        """Remove what no whole line speaks of, and write the lines anew."""
-        kept = {segment.name for segment in self.segments} | {"lock"}
+        """Remove what no whole line speaks of, and write the lines anew.
+
+        The lists themselves are replaced, never removed first: whoever is interrupted in between
+        must still find that there is work.
+        """
+        kept = {segment.name for segment in self.segments} | {"lock", "run.json", "segments.jsonl"}
         kept |= {self._state_path.name} if self.segments else set()
         for path in self.folder.iterdir():
             if path.name not in kept:

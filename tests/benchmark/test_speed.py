@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from magdr_video.benchmark import speed, stage_costs
+from magdr_video.benchmark import precision_costs, speed, stage_costs
 from magdr_video.benchmark.device_use import DeviceUse, Piece, add_up, device_use
 from magdr_video.benchmark.landmarks import LandmarkErrors
 from magdr_video.benchmark.stopwatch import (
@@ -248,14 +248,32 @@ def test_what_a_device_does_is_recorded(cuda_device: torch.device) -> None:
 
 def test_the_table_of_a_device_names_it(measured: dict) -> None:
     use = DeviceUse(wall=1.0, busy=0.25, launches=40, dearest={"conv": 0.125})
-    device = {"frames": 10, "whole run": use.values(10), "stages": {"parse": use.values(10)}}
+    cost = {"full_ms": 0.5, "half_ms": 0.25, "psnr": 51.0, "most": 0.01}
+    device = {
+        "frames": 10,
+        "whole run": use.values(10),
+        "stages": {"parse": use.values(10)},
+        "precision": {"parser": cost},
+    }
     held = {
         "clips": [measured | {"device": device}],
         "task": "edit",
         "machine": {"cpu": "Test CPU"},
         "device": "cuda:0 (Test)",
     }
-    _, _, stages, kernels = speed_tables(held)
+    _, _, stages, precision, kernels = speed_tables(held)
     assert "cuda:0 (Test)" in stages.title
     assert stages.rows[0] == ("parse, alone", "0.250", "25.000", "0.000", "4.0")
+    assert precision.rows == (("parser", "0.5000", "0.2500", "51.0000", "0.0100"),)
     assert kernels.rows == (("conv", "12.5000"),)
+
+
+def test_a_network_in_both_precisions_is_compared_on_the_same_crops() -> None:
+    def run(half: bool) -> torch.Tensor:
+        return torch.full((2, 3, 4, 4), 0.5 if half else 0.51)
+
+    cost = precision_costs._compare(run, 2, torch.device("cpu"))
+    assert cost.psnr == pytest.approx(40, abs=0.01)
+    assert cost.most == pytest.approx(0.01, abs=1e-4)
+    assert min(cost.full_ms, cost.half_ms) > 0
+    assert precision_costs._compare(lambda half: run(True), 2, torch.device("cpu")).most == 0

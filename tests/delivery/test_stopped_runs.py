@@ -149,7 +149,9 @@ def test_a_resumed_run_that_is_stopped_on_the_spot_says_that_its_work_is_kept(
         child.send(signal.SIGINT)
         assert b"again stops now" in child.words.read(200)
         child.send(signal.SIGINT)
-        line, hint, _ = child.words.read().decode().split("\n")
+        words = child.words.read().decode()
+        assert len(words.split("\n")) == 3, words
+        line, hint, _ = words.split("\n")
         assert child.wait() == 130
     assert line == "magdr-video: stopped by a signal; nothing half-written is left"
     assert "--resume goes on" in hint
