@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from magdr_video.baselines.protocol import Material, Samples
@@ -69,6 +71,14 @@ class Seen:
         return out
 
 
+@lru_cache(maxsize=16)
+def _faces_of(
+    plan: tuple[str, Path], split: str, count: int, size: int, device: torch.device
+) -> FaceSet:
+    """Faces by data set and folder, once: a run of all benchmarks opens its scenes for each."""
+    return load_face_set(open_dataset(*plan), split, count, size, device)
+
+
 class Scene:
     """One task under a plan.
 
@@ -80,7 +90,6 @@ class Scene:
 
     def __init__(self, plan: Plan, subject: Subject, store: CellStore) -> None:
         self.plan, self.subject, self.store = plan, subject, store
-        self.data = open_dataset(plan.dataset, plan.data)
         self.faces = self._faces("test", plan.faces)
         self.fitting = self._faces("train", plan.fitting_faces)
         self._seen: dict[str, Seen] = {}
@@ -88,7 +97,8 @@ class Scene:
 
     def _faces(self, split: str, count: int, times: int = 1) -> FaceSet:
         size = times * self.subject.size
-        return load_face_set(self.data, split, count, size, self.subject.device)
+        source = (self.plan.dataset, self.plan.data)
+        return _faces_of(source, split, count, size, self.subject.device)
 
     @property
     def task(self) -> str:

@@ -222,6 +222,15 @@ for _kind in NOT_FOR:
 
 
 @app.command()
+def page(
+    target: Path = typer.Argument(..., metavar="PAGE", help="Markdown file to write."),
+    out: Path = OUT,
+) -> None:
+    """The page of results from the documents in --out, without measuring anything."""
+    _finish(out, target)
+
+
+@app.command()
 def clips(
     sources: list[Path] = typer.Argument(..., metavar="CLIP...", help="Clips of one face each."),
     tasks: str = BENCH_TASKS,

@@ -27,6 +27,8 @@ def code_of(arguments: list[str]) -> int:
         (["--faces", "1"], 2, "--faces"),
         (["--generator", "mine.safetensors"], 2, "name one with --tasks"),
         (["--codecs", "23"], 2, "no such option"),
+        (["--count", "adaptive_step=3"], 4, "did you mean 'adaptive_steps'?"),
+        (["--device", "gpu"], 4, "allowed: auto, cpu, cuda"),
     ],
 )
 def test_bad_input_has_its_exit_code(
@@ -46,6 +48,10 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert code_of(["detection", "--dataset", "drawn", "--out", str(blocked)]) == 7
+
+
+def test_a_page_without_documents_is_refused(tmp_path: Path) -> None:
+    assert code_of(["page", str(tmp_path / "page.md"), "--out", str(tmp_path)]) == 3
 
 
 def test_the_help_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
