@@ -220,7 +220,7 @@ class FaceSet:
 
 
 def load_face_set(
-    data: DataSet, split: str, count: int, size: int, device: torch.device
+    data: DataSet, split: str, count: int, size: int, device: torch.device | str = "cpu"
 ) -> FaceSet:
     """The first faces of a split, on a device; forged ones are left out.
 
