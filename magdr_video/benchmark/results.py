@@ -221,6 +221,11 @@ def _shortened(held: Document) -> str:
     if not settings:
         return ""
     trade_offs, steps = settings[0]["trade_offs"], settings[0]["steps"]
+    if trade_offs * steps >= SEARCH_STEPS * STEPS:
+        return (
+            f" C&W ran its full schedule ({trade_offs} trade-offs of {steps} Adam steps each), and "
+            "its result was clipped to the bound."
+        )
     return (
         f" C&W ran {trade_offs} trade-offs of {steps} Adam steps each, and its result was clipped "
         f"to the bound; its full schedule ({SEARCH_STEPS} of {STEPS}) takes "

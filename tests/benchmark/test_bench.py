@@ -89,9 +89,11 @@ def test_the_ends_of_a_curve_are_those_of_magdr() -> None:
     rows = [
         point(name, steps, f1) for steps, f1 in ((1, 0.9), (20, 0.4)) for name in ("DD", "MagDR")
     ]
+    rows += [point("otd", 1, 0.8), point("otd", 20, 0.3), point("metzen", 20, 0.2)]
     line, *_, evaded = adaptive_lines(rows)
     assert evaded == EVADED
     held = [row | {"f1": 0.9} for row in rows]
     assert EVADED not in adaptive_lines(held)
     assert "F1 0.90 after 1 and 0.40 after 20 iterations" in line
     assert "0.4000 without and 0.0100 behind" in line
+    assert line.endswith("best baseline on these faces 'otd', F1 0.30")

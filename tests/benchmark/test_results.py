@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from magdr_video.benchmark.plan import Plan, counts, for_gpu
 from magdr_video.benchmark.results import read_documents, results_page, write_results
+from magdr_video.benchmark.tables import reconstruction_tables
 from magdr_video.errors import InputError
+
+PLAN = Plan(data=Path(), out=Path())
 
 
 def interval(mean: float) -> dict:
@@ -175,3 +179,49 @@ def test_reconstructors_are_compared_on_equally_many_faces() -> None:
         "edit, pgd: MagDR 27.00, no defence 20.00, best baseline 'jpeg (baseline)' 25.00 (below), "
         "best fixed transform 'median' 28.00 (above MagDR)"
     ) in page
+
+
+def test_a_codec_has_its_own_row_and_its_own_verdict() -> None:
+    rows = [detector("otd", 0.6), detector("MagDR", 0.9)]
+    page = results_page({"detection": document(rows)})
+    assert "Detection after H.264 crf 23 through a frame, edit" in page
+    assert "| MagDR | codec alone | 4 | 0.12 | - | - | 0.60 [-0.40, 1.60] |" in page
+    assert "| MagDR | pgd | 4+4 | 0.25 | 1.00 | 0.40 [-0.60, 1.40] | 0.70 [-0.30, 1.70] |" in page
+    assert "After H.264 crf 23: F1 0.40, AUROC 0.70, best baseline 'otd' 0.70 (level)" in page
+
+
+def test_what_the_codec_does_to_clean_faces_stands_above_the_attacked_ones() -> None:
+    kinds = ("pgd", "clean", "pgd, h264 crf 23", "clean, h264 crf 23")
+    rows = [
+        repair(name, kind, psnr) | {"input": kind_of}
+        for psnr, kind_of in enumerate(kinds, 20)
+        for name, kind in (("no defence", "none"), ("MagDR", "own"))
+    ]
+    _, table = reconstruction_tables(rows)
+    assert table.title == "Reconstruction, edit, pgd, h264 crf 23"
+    assert [line[0] for line in table.rows] == ["codec alone, clean faces", "no defence", "MagDR"]
+    assert [line[4].split()[0] for line in table.rows] == ["23.0", "22.0", "22.0"]
+
+
+def test_counts_that_are_not_the_devices_own_are_part_of_the_command() -> None:
+    usual = {name: getattr(PLAN, name) for name in counts()}
+    held = document([detector("MagDR", 0.9)]) | {"device": "cpu (2 threads)"}
+    held["plan"] |= usual | {"adaptive_steps": 7}
+    page = results_page({"detection": held})
+    assert "--seed 1234 --count adaptive_steps=7`" in page
+    large = {name: getattr(for_gpu(PLAN), name) for name in counts()}
+    held = held | {"device": "cuda:0 (a GPU)", "plan": held["plan"] | large}
+    page = results_page({"detection": held})
+    assert "--seed 1234 --device cuda`" in page
+    assert "networks on cuda:0 (a GPU)" in page
+
+
+@pytest.mark.parametrize(
+    ("steps", "sentence"),
+    [(200, "C&W ran its full schedule (5 trade-offs of 200"), (20, "takes 10 times as long")],
+)
+def test_the_page_says_how_long_the_slow_attack_was(steps: int, sentence: str) -> None:
+    held = document([detector("MagDR", 0.9)])
+    slow = {"attack": "cw", "faces": 4, "settings": {"trade_offs": 5, "steps": steps}}
+    held["threat_models"] = [slow]
+    assert sentence in results_page({"detection": held})
