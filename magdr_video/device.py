@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from magdr_video.errors import DeviceError, SettingsError
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 CPU_BATCH, DEVICE_BATCH = 16, 48
 """Frames a batch, where none were asked for."""
+
+
+ItemT = TypeVar("ItemT")
+DoneT = TypeVar("DoneT")
 
 
 def choose_device(name: str) -> torch.device:
@@ -81,6 +87,22 @@ def set_threads(workers: int = 1) -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+def side_by_side(work: Callable[[ItemT], DoneT], items: Iterable[ItemT]) -> list[DoneT]:
+    """`work` of every item, in order, on the cores that this process has (`set_threads`).
+
+    For pictures that a library codes or warps on the processor, outside of the interpreter's lock,
+    while a device waits for them. An exception reaches the caller; no thread outlives the call.
+    """
+    import torch
+
+    held = list(items)
+    threads = min(torch.get_num_threads(), len(held))
+    if threads < 2:
+        return [work(item) for item in held]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, held))
 
 
 def describe(device: torch.device) -> str:

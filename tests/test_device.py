@@ -1,10 +1,13 @@
-"""Memory that is free goes back to the system, again and again while a clip is worked on."""
+"""Memory goes back to the system, again and again while a clip is worked on; threads end."""
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from magdr_video import device, runs
 from magdr_video.delivery import translation
@@ -51,3 +54,27 @@ def test_a_run_gives_memory_back_again_and_again(
     assert len(reached) == 4
     for frames, wanted in zip(reached, [16, 32, 48, 64], strict=True):
         assert wanted - 12 <= frames <= wanted
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_work_side_by_side_comes_back_in_order_and_leaves_no_thread(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    before, seen = threading.active_count(), set()
+
+    def work(item: int) -> int:
+        seen.add(threading.get_ident())
+        time.sleep(0.01 * (3 - item % 3))
+        return item * item
+
+    assert device.side_by_side(work, range(9)) == [item * item for item in range(9)]
+    assert (len(seen) > 1) == (threads > 1)
+    assert threading.active_count() == before
+    assert device.side_by_side(work, []) == []
+
+
+def test_an_error_of_work_side_by_side_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with pytest.raises(ZeroDivisionError):
+        device.side_by_side(lambda item: 1 // item, [1, 2, 0, 3])

@@ -22,6 +22,7 @@ from magdr_video.benchmark.clip_cuts import LOSSLESS, Cuts, cut_clip
 from magdr_video.benchmark.statistics import estimate
 from magdr_video.criteria import psnr_db
 from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.device import side_by_side
 from magdr_video.errors import SettingsError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
@@ -84,11 +85,13 @@ def _change(pictures: Tensor) -> float:
 
 def averaged(crops: Tensor, window: int) -> Tensor:
     """Every crop averaged with its neighbours."""
-    reach, out = window // 2, []
-    for place in range(len(crops)):
+    reach, pictures = window // 2, crops.cpu()
+
+    def average(place: int) -> Tensor:
         near = range(max(place - reach, 0), min(place + reach + 1, len(crops)))
-        out.append(average_along_motion([crops[at] for at in near], place - near[0]))
-    return torch.stack(out)
+        return average_along_motion([pictures[at] for at in near], place - near[0])
+
+    return torch.stack(side_by_side(average, range(len(crops)))).to(crops)
 
 
 def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:

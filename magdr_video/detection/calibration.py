@@ -7,7 +7,7 @@ and on what. Every criterion is standardised by it, z = (d - mean) / std (METHOD
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,10 +111,16 @@ class Calibration:
         """Whether eq. 6 counts deviations downward as well: replace (METHOD 5.3)."""
         return self.task == "replace"
 
-    def statistics_of(self, condition: Tensor) -> list[int]:
-        """Place in `statistics` for each row of (F, C): the condition's own, else the first."""
-        held = [torch.tensor(one.condition) for one in self.statistics]
-        return [_nearest(row, held) for row in condition.detach().cpu()]
+    def statistics_of(self, condition: Tensor) -> Tensor:
+        """Places in `statistics` (F,) of the rows of (F, C): the condition's own, or the first."""
+        wide = condition.shape[1]
+        places = [p for p, one in enumerate(self.statistics) if len(one.condition) == wide > 0]
+        if not places:
+            return torch.zeros(len(condition), dtype=torch.long, device=condition.device)
+        own = torch.tensor([self.statistics[place].condition for place in places]).to(condition)
+        same = (own[None] - condition.detach()[:, None]).abs().amax(dim=2) <= SAME_CONDITION
+        first = torch.tensor(places, device=condition.device)[same.int().argmax(dim=1)]
+        return torch.where(same.any(dim=1), first, 0)
 
     def normal(self, name: str, condition: Tensor) -> Tensor:
         """Entry `name` of the statistics of each face, (F, R or K, J), on the condition's device.
@@ -123,16 +129,8 @@ class Calibration:
             name: a tensor field of `CleanStatistics`.
             condition: (F, C).
         """
-        stacked = torch.stack([getattr(one, name) for one in self.statistics])
-        return stacked[self.statistics_of(condition)].to(condition)
-
-
-def _nearest(row: Tensor, held: Sequence[Tensor]) -> int:
-    for place, condition in enumerate(held):
-        same = len(condition) == len(row) > 0
-        if same and float((condition - row).abs().max()) <= SAME_CONDITION:
-            return place
-    return 0
+        stacked = torch.stack([getattr(one, name) for one in self.statistics]).to(condition)
+        return stacked[self.statistics_of(condition)]
 
 
 def standardise(raw: Tensor, table: Calibration, kind: str, condition: Tensor) -> Tensor:

@@ -33,11 +33,11 @@ class Seen:
     flagged: bool
     values: Mapping[str, float]
     flags: Tensor
-    """(R,) booleans, eq. 5."""
+    """(R,) booleans, eq. 5, on the CPU."""
     draft: Tensor
     """(3, S, S)."""
     condition: Tensor
-    """(C,) what the draft was asked for."""
+    """(C,) what the draft was asked for, on the CPU."""
     about: Mapping[str, Any]
     """What the report says of it."""
 
@@ -174,10 +174,11 @@ class Inspector:
         asking = [want.index for want, _ in rows]
         crops = torch.stack([faces[want.track][frame].crop for want, frame in rows])
         of = take(masks, asking)
-        held = self.detector.inspect(crops, of, condition[asking])
+        held = self.detector.inspect(crops, of, condition[asking]).told()
+        asked = condition.cpu()
         for row, (want, frame) in enumerate(rows):
             key = (want.track, frame)
-            self.ahead[key] = _seen(held, row, key, of, condition[want.index])
+            self.ahead[key] = _seen(held, row, key, of, asked[want.index])
 
     def _note(self, track: int, frames: Sequence[int]) -> None:
         for frame in frames:
@@ -228,11 +229,11 @@ def _verdict(judged: _Judged, crops: FaceCrops, masks: Masks, condition: Tensor)
     scores = np.full((3, count), np.nan, np.float32)
     flags = np.zeros((count, len(masks.regions)), np.bool_)
     inspected = np.zeros(count, np.bool_)
-    draft = torch.zeros_like(crops.data)
+    draft, asked = torch.zeros_like(crops.data), condition.cpu()
     for index, seen in judged.seen.items():
         scores[:, index] = [seen.values[name] for name in ("s_dist", "s_cons", "s_final")]
-        flags[index] = seen.flags.cpu().numpy()
-        if torch.equal(seen.condition, condition[index]):
+        flags[index] = seen.flags.numpy()
+        if torch.equal(seen.condition, asked[index]):
             draft[index], inspected[index] = seen.draft, True
     perturbed = np.array([judged.perturbed[index] for index in range(count)], np.bool_)
     return Verdict(perturbed, scores[0], scores[1], scores[2], flags, inspected, draft)

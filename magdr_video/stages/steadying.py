@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
+from magdr_video.device import side_by_side
 from magdr_video.pipeline import Neighbours, face_frames
 from magdr_video.reconstruction.recnet import faithful
 from magdr_video.reconstruction.temporal import average_along_motion
@@ -27,17 +28,26 @@ def steady(
             that the first and the last faces of a track are averaged as well.
     """
     runs = _tracks_in_time(batch, crops, around)
-    frames = face_frames(batch, crops)
-    out = {}
-    for index in chosen:
-        frame, run = frames[index], runs[int(crops.faces.track[index])]
-        near = _nearest(frame, run, window)
-        out[index] = (crops.data[index], False)
-        if len(near) < LEAST_FRAMES:
-            continue
-        averaged = average_along_motion([run[at] for at in near], near.index(frame))
-        if bool(faithful(crops.data[index][None], averaged[None])[0]):
-            out[index] = (averaged, True)
+    frames, tracks = face_frames(batch, crops), crops.faces.track.tolist()
+    near = {index: _nearest(frames[index], runs[tracks[index]], window) for index in chosen}
+    out = {index: (crops.data[index], False) for index in chosen}
+    rows = [index for index in chosen if len(near[index]) >= LEAST_FRAMES]
+    if not rows:
+        return out
+    wanted = sorted({(tracks[index], at) for index in rows for at in near[index]})
+    # Down from the device all at once: a crop is part of many windows.
+    together = torch.stack([runs[track][at] for track, at in wanted]).cpu()
+    pictures = dict(zip(wanted, together, strict=True))
+
+    def average(index: int) -> Tensor:
+        window = [pictures[tracks[index], at] for at in near[index]]
+        return average_along_motion(window, near[index].index(frames[index]))
+
+    averaged = torch.stack(side_by_side(average, rows)).to(crops.data)
+    kept = faithful(crops.data[rows], averaged).tolist()
+    for index, one, is_faithful in zip(rows, averaged, kept, strict=True):
+        if is_faithful:
+            out[index] = (one, True)
     return out
 
 

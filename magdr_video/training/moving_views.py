@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from magdr_video.device import side_by_side
 from magdr_video.reconstruction.temporal import average_along_motion
 from magdr_video.training.attacked_faces import attack, rate_of_frames
 from magdr_video.training.chain_trials import Trials, kept
@@ -96,7 +98,11 @@ def averaged_views(
 
     def trials(of: Sequence[Tensor]) -> dict[int, Trials]:
         return {
-            window: subject.trials(torch.cat([averaged(v, window) for v in of]), every, clean)
+            window: subject.trials(
+                torch.cat(side_by_side(partial(averaged, window=window), of)),
+                every,
+                clean,
+            )
             for window in WINDOWS
         }
 
@@ -110,8 +116,8 @@ def _centres() -> slice:
 
 def averaged(view: Tensor, window: int) -> Tensor:
     """The middle frames of a view (FRAMES, 3, S, S), each with its neighbours: (CENTRES, ...)."""
-    reach, out = window // 2, []
+    reach, out, held = window // 2, [], view.cpu()
     for centre in range(FRAMES)[_centres()]:
-        near = view[centre - reach : centre + reach + 1]
+        near = held[centre - reach : centre + reach + 1]
         out.append(average_along_motion(list(near), reach))
     return torch.stack(out)

@@ -240,9 +240,9 @@ def contact_sheet(forth: CycleGAN, back: CycleGAN | None, faces: Array) -> Array
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 
-def _load(direction: str, device: torch.device) -> CycleGAN | None:
-    name = f"cyclegan-synthetic-{direction}"
-    if name not in {record.name for record in zoo.list_models()}:
+def _load(direction: str, device: torch.device, named: str = "") -> CycleGAN | None:
+    name = named or f"cyclegan-synthetic-{direction}"
+    if not named and name not in {record.name for record in zoo.list_models()}:
         return None
     net = zoo.load(name, device)
     if not isinstance(net, CycleGAN):
@@ -255,10 +255,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--weights", default="", help="name or file; the shipped ones without")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     device = choose_device(given.device)
-    forth, back = _load("ab", device), _load("ba", device)
+    forth, back = _load("ab", device, given.weights), _load("ba", device)
     if forth is None:
         raise SystemExit("there are no weights of cyclegan-synthetic-ab yet")
     faces = OmiFaces(given.data)

@@ -7,8 +7,11 @@ import io
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from magdr_video.device import side_by_side
 
 BLOCK = 16
 """Side in pixels of the units of a 4:2:0 JPEG."""
@@ -16,14 +19,16 @@ BLOCK = 16
 
 def _round_trip(images: Tensor, form: str, quality: int) -> Tensor:
     """Through a file of Pillow's and back; 8 bits on the way in."""
+    if len(images) == 0:
+        return images
     levels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8)
-    decoded = []
-    for picture in levels.permute(0, 2, 3, 1).cpu().numpy():
+
+    def through_file(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         held = io.BytesIO()
         Image.fromarray(picture).save(held, form, quality=quality)
-        decoded.append(np.asarray(Image.open(held).convert("RGB")))
-    if not decoded:
-        return images
+        return np.asarray(Image.open(held).convert("RGB"))
+
+    decoded = side_by_side(through_file, levels.permute(0, 2, 3, 1).cpu().numpy())
     stacked = torch.from_numpy(np.stack(decoded)).to(images.device)
     return stacked.permute(0, 3, 1, 2).to(images.dtype) / 255
 

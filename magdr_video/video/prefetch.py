@@ -1,4 +1,4 @@
-"""Runs an iterator ahead of its consumer; the only place that starts a thread."""
+"""Runs an iterator ahead of its consumer, in a thread of its own."""
 
 from __future__ import annotations
 
