@@ -22,6 +22,7 @@ from magdr_video.baselines.protocol import (
     LearnedBaseline,
     Material,
     ReconstructorBaseline,
+    Source,
     State,
     TrainedReconstructor,
 )
@@ -30,24 +31,38 @@ from magdr_video.errors import SettingsError, nearest
 from magdr_video.translation import Translator
 
 
-def fingerprint(baseline: LearnedBaseline, translator: Translator, material: Material) -> str:
-    """SHA-256 of what the state depends on: settings, version, faces, generator, attack."""
+def fingerprint(
+    baseline: LearnedBaseline, translator: Translator, material: Material | Source
+) -> str:
+    """SHA-256 of what the state depends on: settings, version, faces, generator, attack.
+
+    Of a `Source` it takes how the faces are made, not their bits: an attack's last bits differ
+    between devices, and what was learned on one is to be found on the other.
+    """
     settings = dict(baseline.learned) | {"version": __version__}
     held = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    if baseline.of_generator:
+        held.update(translator.record.sha256.encode())
+    if isinstance(material, Source):
+        held.update((material.attacked if baseline.of_generator else material.pictures).encode())
+        return held.hexdigest()
     held.update(str(tuple(material.clean.crops.shape[-2:])).encode())
     parts = [material.faces]
     if baseline.of_generator:
-        held.update(translator.record.sha256.encode())
         parts = [material.clean.crops, material.clean.condition, material.attacked.crops]
     for part in parts:
         held.update(part.detach().cpu().contiguous().numpy().tobytes())
     return held.hexdigest()
 
 
+def _made(material: Material | Source) -> Material:
+    return material.make() if isinstance(material, Source) else material
+
+
 def prepare_detector(
     name: str,
     translator: Translator,
-    material: Material,
+    material: Material | Source,
     cache: Path | None = None,
     *,
     share: float = 1.0,
@@ -70,7 +85,8 @@ def prepare_detector(
     if held is not None:
         detector.restore(held)
         return detector
-    detector.fit(material.clean, material.attacked)
+    made = _made(material)
+    detector.fit(made.clean, made.attacked)
     _write(path, detector)
     return detector
 
@@ -78,7 +94,7 @@ def prepare_detector(
 def prepare_reconstructor(
     name: str,
     translator: Translator,
-    material: Material | None = None,
+    material: Material | Source | None = None,
     cache: Path | None = None,
     *,
     share: float = 1.0,
@@ -105,13 +121,16 @@ def prepare_reconstructor(
     if held is not None:
         baseline.restore(held)
         return baseline
-    baseline.fit(material)
+    baseline.fit(_made(material))
     _write(path, baseline)
     return baseline
 
 
 def _file(
-    cache: Path | None, baseline: LearnedBaseline, translator: Translator, material: Material
+    cache: Path | None,
+    baseline: LearnedBaseline,
+    translator: Translator,
+    material: Material | Source,
 ) -> Path | None:
     if cache is None:
         return None

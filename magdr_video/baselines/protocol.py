@@ -159,6 +159,17 @@ class Material:
         return F.interpolate(self.faces, (size, size), mode="area")
 
 
+@dataclass(frozen=True)
+class Source:
+    """Material that is made when it is wanted, known beforehand by what decides it."""
+
+    attacked: str
+    """Hash of faces, conditions, generator and attack."""
+    pictures: str
+    """Hash of the files of `Material.faces` and their size."""
+    make: Callable[[], Material]
+
+
 @runtime_checkable
 class TrainedReconstructor(ReconstructorBaseline, LearnedBaseline, Protocol):
     """A reconstructor that learns."""

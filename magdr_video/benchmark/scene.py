@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from magdr_video.baselines.protocol import Material, Samples
+from magdr_video.baselines.protocol import Material, Samples, Source
 from magdr_video.benchmark.attacked import Attacked, attacked
 from magdr_video.benchmark.cells import CellStore
 from magdr_video.benchmark.opening import open_dataset
@@ -150,14 +150,23 @@ class Scene:
         return self._faces("validation", self.plan.validation_faces)
 
     @cached_property
+    def _pictures(self) -> FaceSet:
+        return self._faces("train", self.plan.picture_faces, times=2)
+
+    @property
+    def source(self) -> Source:
+        """What trained baselines learn from, by what decides it; the attack may be yet to come."""
+        pictures = f"{self._pictures.digest} at {2 * self.subject.size} and {self.subject.size}"
+        return Source(self.fitting_under.address, pictures, lambda: self.material)
+
+    @cached_property
     def material(self) -> Material:
         """What trained baselines learn from."""
-        pictures = self._faces("train", self.plan.picture_faces, times=2)
         clean, attacked = self.clean_fitting, self.attacked_fitting
         return Material(
             Samples(clean.crops, clean.condition, clean.draft),
             Samples(attacked.crops, attacked.condition, attacked.draft),
-            pictures.crops,
+            self._pictures.crops,
         )
 
     @property

@@ -52,13 +52,13 @@ def trained_detector(scene: Scene, name: str) -> DetectorBaseline:
     cache, share = plan.out / FOLDER, plan.baseline_share
     # Rows are measured without gradients; what learns needs them.
     with torch.enable_grad():
-        return prepare_detector(name, scene.subject.translator, scene.material, cache, share=share)
+        return prepare_detector(name, scene.subject.translator, scene.source, cache, share=share)
 
 
 def trained_reconstructor(scene: Scene, name: str) -> ReconstructorBaseline:
     """The named reconstructor, trained or read from the benchmark's folder where it learns."""
     plan = scene.plan
-    held = scene.material if name in learning_reconstructors(scene) else None
+    held = scene.source if name in learning_reconstructors(scene) else None
     cache, share = plan.out / FOLDER, plan.baseline_share
     with torch.enable_grad():
         return prepare_reconstructor(name, scene.subject.translator, held, cache, share=share)

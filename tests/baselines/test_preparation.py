@@ -8,7 +8,7 @@ import torch
 
 from magdr_video.baselines import preparation
 from magdr_video.baselines.preparation import prepare_detector, prepare_reconstructor
-from magdr_video.baselines.protocol import Material
+from magdr_video.baselines.protocol import Material, Source
 from magdr_video.baselines.safetynet import SafetyNet
 from magdr_video.baselines.super_resolution import (
     EnlargingRecipe,
@@ -60,6 +60,31 @@ def test_other_faces_or_another_generator_fit_anew(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
     scores(toy_translator(seed=1), material, tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_state_is_found_again_without_the_faces_it_was_learned_from(tmp_path: Path) -> None:
+    translator = toy_translator()
+    material = toy_material(translator)
+
+    def never() -> Material:
+        raise AssertionError("attacked again")
+
+    source = Source("faces, generator and attack", "files", lambda: material)
+    prepare_detector("safetynet", translator, source, tmp_path)
+    prepare_detector("safetynet", translator, replace(source, make=never), tmp_path)
+    other = replace(source, attacked="another attack", make=never)
+    with pytest.raises(AssertionError, match="attacked again"):
+        prepare_detector("safetynet", translator, other, tmp_path)
+
+
+@pytest.mark.usefixtures("small_rows")
+def test_pictures_alone_decide_what_knows_no_attack(tmp_path: Path) -> None:
+    translator = toy_translator()
+    material = toy_material(translator)
+    for attacked, files in (("one", "files"), ("other", "files"), ("other", "more files")):
+        source = Source(attacked, files, lambda: material)
+        prepare_reconstructor("super-resolution", translator, source, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.usefixtures("small_rows")
