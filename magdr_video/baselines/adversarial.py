@@ -102,8 +102,9 @@ class AdversarialTraining(Learner):
         draw = torch.Generator().manual_seed(self.recipe.seed)
         optimiser = torch.optim.Adam(self._copy.module.parameters(), lr=self.recipe.rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.recipe.steps)
-        for index in range(self.recipe.steps):
-            rows = torch.randint(len(material.clean), (self.recipe.batch,), generator=draw)
+        shape = (self.recipe.steps, self.recipe.batch)
+        drawn = torch.randint(len(material.clean), shape, generator=draw)
+        for index, rows in enumerate(drawn.to(material.clean.crops.device)):
             clean = material.clean[rows]
             attacked = self._attacked(index, clean, material.attacked.crops[rows])
             inputs = torch.cat([clean.crops, attacked])

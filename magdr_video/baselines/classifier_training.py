@@ -34,35 +34,63 @@ def fit_classifier(
     """
     if len(negatives) == 0 or len(positives) == 0:
         raise ValueError(f"{len(negatives)} clean and {len(positives)} attacked faces: need both")
-    draw = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(net.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     half = batch // 2
+    drawn = _Drawn(negatives, positives, half, steps + SETTLING, seed, mirrored=mirrored)
     labels = torch.cat([torch.zeros(half), torch.ones(half)]).to(negatives.device)
     net.train()
-    for _ in range(steps):
-        inputs = _batch(negatives, positives, half, draw, mirrored=mirrored)
-        loss = F.binary_cross_entropy_with_logits(net(inputs)[:, 0], labels)
+    for step in range(steps):
+        loss = F.binary_cross_entropy_with_logits(net(drawn.batch(step))[:, 0], labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-    _settle(net, [_batch(negatives, positives, half, draw, mirrored=mirrored) for _ in range(8)])
+    _settle(net, [drawn.batch(steps + more) for more in range(SETTLING)])
     net.eval()
 
 
-def _batch(
-    negatives: Tensor, positives: Tensor, half: int, draw: torch.Generator, *, mirrored: bool
-) -> Tensor:
-    """`half` rows of either class, some of them mirrored."""
-    rows = [
-        held[torch.randint(len(held), (half,), generator=draw)] for held in (negatives, positives)
-    ]
-    inputs = torch.cat(rows)
-    if not mirrored:
-        return inputs
-    flip = torch.rand(len(inputs), generator=draw).to(inputs.device) < 0.5
-    return torch.where(flip[:, None, None, None], inputs.flip(-1), inputs)
+SETTLING = 8
+"""Batches over which running statistics are measured at the end."""
+
+
+class _Drawn:
+    """Batches of `half` rows of either class, some of them mirrored.
+
+    All are drawn first and go to the device together: a copy in every step would make a GPU wait.
+    """
+
+    def __init__(
+        self,
+        negatives: Tensor,
+        positives: Tensor,
+        half: int,
+        count: int,
+        seed: int,
+        *,
+        mirrored: bool,
+    ) -> None:
+        draw = torch.Generator().manual_seed(seed)
+        rows, flips = [], []
+        for _ in range(count):
+            parts = [
+                torch.randint(len(held), (half,), generator=draw) for held in (negatives, positives)
+            ]
+            rows.append(torch.stack(parts))
+            if mirrored:
+                flips.append(torch.rand(2 * half, generator=draw) < 0.5)
+        self._classes = (negatives, positives)
+        self._rows = torch.stack(rows).to(negatives.device)
+        self._flips = torch.stack(flips).to(negatives.device) if mirrored else None
+
+    def batch(self, index: int) -> Tensor:
+        """The rows of one batch, negatives first."""
+        rows = self._rows[index]
+        held = [kind[own] for kind, own in zip(self._classes, rows.unbind(), strict=True)]
+        inputs = torch.cat(held)
+        if self._flips is None:
+            return inputs
+        return torch.where(self._flips[index][:, None, None, None], inputs.flip(-1), inputs)
 
 
 @torch.no_grad()

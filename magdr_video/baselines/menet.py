@@ -26,10 +26,11 @@ def side_by_side(images: Tensor) -> Tensor:
 
 def keep_largest(matrices: Tensor, share: float) -> Tensor:
     """The matrices (F, H, W) of the floor(share x H) largest singular values, H at most W."""
-    u, values, v = torch.linalg.svd(matrices, full_matrices=False)
+    # A GPU decomposes such matrices one by one, slower than a processor does.
+    u, values, v = torch.linalg.svd(matrices.cpu(), full_matrices=False)
     kept = math.floor(share * matrices.shape[1])
     low: Tensor = (u[..., :kept] * values[:, None, :kept]) @ v[:, :kept]
-    return low
+    return low.to(matrices)
 
 
 @dataclass

@@ -49,7 +49,7 @@ from magdr_video.benchmark.tables import (
 from magdr_video.benchmark.variants import make_variant, require_variants
 from magdr_video.demo import write_source
 from magdr_video.device import describe, set_threads
-from magdr_video.errors import OutputError
+from magdr_video.errors import OutputError, UsageError, nearest
 from magdr_video.loading import load_models
 from magdr_video.provenance import write_json
 from magdr_video.settings import Settings
@@ -157,40 +157,62 @@ RUNS: Mapping[str, Callable[[Plan, Say, Codecs, Pace | None], dict[str, Any]]] =
 
 
 def run_all(
-    plan: Plan, say: Say, codecs: Codecs = (), tell: Callable[[], None] = lambda: None
+    plan: Plan,
+    say: Say,
+    codecs: Codecs = (),
+    tell: Callable[[], None] = lambda: None,
+    kinds: Sequence[str] = tuple(RUNS),
 ) -> None:
     """All four, the attacks of the tables one after another; what they share is computed once.
 
     An interruption leaves the documents of what was finished: both tables on the first attack
     come first, then the checks, then both tables on the further attacks, then the attackers who
-    know the defence.
+    know the defence. Where nothing is left to compute, only the last documents are written.
 
     Args:
         tell: called whenever a document was written.
+        kinds: those of the benchmarks that are run.
+
+    Raises:
+        UsageError: there is no such benchmark.
     """
+    for kind in kinds:
+        if kind not in RUNS:
+            raise UsageError(f"there is no benchmark '{kind}'", hint=nearest(kind, RUNS))
     scenes = open_scenes(plan)
-    pace = Pace(_weight_of_all(scenes, codecs))
+    pace = Pace(_weight_of_all(scenes, codecs, kinds))
+    tabled = [kind for kind in ("detection", "reconstruction") if kind in kinds]
 
     def tables(attacks: int) -> None:
         part = dataclasses.replace(plan, attacks=plan.attacks[:attacks])
-        for kind in ("detection", "reconstruction"):
+        for kind in tabled:
             RUNS[kind](part, say, codecs, pace)
             tell()
 
-    tables(1)
-    work_off(_sanity_cells(scenes), scenes[0].store, say, pace)
-    for attacks in range(1, len(plan.attacks) + 1):
+    if tabled and pace.left:
+        tables(1)
+        work_off(_sanity_cells(scenes), scenes[0].store, say, pace)
+    for attacks in range(min(2, len(plan.attacks)), len(plan.attacks) + 1):
         tables(attacks)
-    for kind in ("adaptive", "purifiers"):
-        RUNS[kind](plan, say, codecs, pace)
-        tell()
+    for kind in kinds:
+        if kind not in tabled:
+            RUNS[kind](plan, say, codecs, pace)
+            tell()
 
 
-def _weight_of_all(scenes: Sequence[Scene], codecs: Codecs) -> float:
-    cells = _sanity_cells(scenes)
+def _weight_of_all(scenes: Sequence[Scene], codecs: Codecs, kinds: Sequence[str]) -> float:
+    cells: list[Cell] = []
     for scene in scenes:
-        cells += detection.cells(scene) + reconstruction.cells(scene, codecs)
-        cells += adaptive.cells(scene) + purifiers.cells(scene, purifiers.ATTACKS)
+        if "detection" in kinds:
+            cells += detection.cells(scene)
+        if "reconstruction" in kinds:
+            cells += reconstruction.cells(scene, codecs)
+        if "adaptive" in kinds:
+            cells += adaptive.cells(scene)
+        if "purifiers" in kinds:
+            cells += purifiers.cells(scene, purifiers.ATTACKS)
+    if {"detection", "reconstruction"} & set(kinds):
+        cells += _sanity_cells(scenes)
     return weight_of(cells, scenes[0].store)
 
 

@@ -169,10 +169,11 @@ def work_off(
     pace = pace or Pace(weight_of(cells, store))
     out = []
     for place, cell in enumerate(cells, 1):
-        known = store.has(cell)
+        known, began = store.has(cell), time.monotonic()
         out.append(store.get(cell))
         if not known:
-            say(f"{place} of {len(cells)}: {cell.name}; {pace.after(cell.weight)} left")
+            took = f"{time.monotonic() - began:.1f} s"
+            say(f"{place} of {len(cells)}: {cell.name}; {took}, {pace.after(cell.weight)} left")
     return out
 
 

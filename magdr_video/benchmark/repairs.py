@@ -173,8 +173,8 @@ def default_recipe(seen: Seen) -> Tensor:
 def kinds_of(table: RecNetTable, crops: Tensor) -> dict[bool, list[int]]:
     """Which crops (F, 3, S, S) the table takes for encoded ones (True), and which not."""
     out: dict[bool, list[int]] = {}
-    for row in range(len(crops)):
-        out.setdefault(table.is_compressed(crops[row : row + 1]), []).append(row)
+    for row, compressed in enumerate(table.each_compressed(crops)):
+        out.setdefault(compressed, []).append(row)
     return out
 
 

@@ -61,6 +61,9 @@ TRAINING = typer.Option(
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
 EPSILON = typer.Option(None, "--epsilon", help="Bound of the attacks, images in [-1, 1].")
+KINDS = typer.Option(
+    "detection,reconstruction,adaptive,purifiers", "--kinds", help="Those of them, with commas."
+)
 RESULTS = typer.Option(None, "--write-results", help="Write a page of all results found in --out.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no tables.")
 
@@ -76,6 +79,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "codecs": (str, CODECS),
     "generator": (str | None, GENERATOR),
     "overrides": (list[str], SET),
+    "kinds": (str, KINDS),
     "quick": (bool, QUICK),
     "device": (str, DEVICE),
     "seed": (int | None, SEED),
@@ -87,10 +91,10 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
 """Type and declaration of every option of the benchmarks on faces."""
 
 NOT_FOR = {
-    "detection": ("codecs",),
-    "reconstruction": (),
-    "adaptive": ("attacks", "codecs"),
-    "purifiers": ("attacks", "codecs"),
+    "detection": ("codecs", "kinds"),
+    "reconstruction": ("kinds",),
+    "adaptive": ("attacks", "codecs", "kinds"),
+    "purifiers": ("attacks", "codecs", "kinds"),
     "all": (),
 }
 """The benchmarks on faces, and the options that say nothing to them."""
@@ -127,6 +131,7 @@ def _measure(
     *,
     quiet: bool,
     codecs: str = "",
+    kinds: str = "",
     write_results: Path | None = None,
     **asked: Any,
 ) -> None:
@@ -135,7 +140,7 @@ def _measure(
 
     tell = _say(quiet)
     if kind == "all":
-        bench.run_all(plan, tell, factors, lambda: _finish(plan.out, write_results))
+        bench.run_all(plan, tell, factors, lambda: _finish(plan.out, write_results), _words(kinds))
     else:
         _show(bench.PAGES[kind](bench.RUNS[kind](plan, tell, factors, None)), quiet)
         _finish(plan.out, write_results)

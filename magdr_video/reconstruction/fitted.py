@@ -95,6 +95,12 @@ class RecNetTable:
         """Whether crops (F, 3, S, S) of one track, together, came through a codec."""
         return self.compressed is not None and self.compressed.signs.is_compressed(crops)
 
+    def each_compressed(self, crops: Tensor) -> list[bool]:
+        """The same of crops (F, 3, S, S) that have nothing to do with each other."""
+        if self.compressed is None:
+            return [False] * len(crops)
+        return [odds > 0 for odds in self.compressed.signs.odds(crops).tolist()]
+
     @property
     def windows(self) -> tuple[int, ...]:
         """Frames that are averaged of any kind of face."""

@@ -11,6 +11,7 @@ import pytest
 from magdr_video.benchmark import bench, strength
 from magdr_video.benchmark.tables import strength_table
 from magdr_video.benchmark.verdicts import EVADED, adaptive_lines, repair_lines
+from magdr_video.errors import UsageError
 from tests.benchmark.toy_subject import toy_plan, toy_scene
 
 
@@ -28,22 +29,30 @@ def test_both_tables_come_first_and_each_document_is_told_of(
     monkeypatch.setattr(bench, "open_scenes", lambda plan: [scene])
     monkeypatch.setattr(bench, "_sanity_cells", lambda scenes: [])
     monkeypatch.setattr(bench, "work_off", lambda *_: done.append(("checks", ())))
-    monkeypatch.setattr(bench, "_weight_of_all", lambda scenes, codecs: 0.0)
-    plan = toy_plan(tmp_path, attacks=("pgd", "cw"))
+    monkeypatch.setattr(bench, "_weight_of_all", lambda *_: left)
+    plan, left = toy_plan(tmp_path, attacks=("pgd", "cw")), 1.0
     bench.run_all(plan, lambda text: None, tell=lambda: told.append(len(done)))
     both = ("pgd", "cw")
     assert done == [
         ("detection", ("pgd",)),
         ("reconstruction", ("pgd",)),
         ("checks", ()),
-        ("detection", ("pgd",)),
-        ("reconstruction", ("pgd",)),
         ("detection", both),
         ("reconstruction", both),
         ("adaptive", both),
         ("purifiers", both),
     ]
-    assert told == [1, 2, 4, 5, 6, 7, 8, 9]
+    assert told == [1, 2, 4, 5, 6, 7]
+
+    done.clear()
+    left = 0.0
+    bench.run_all(plan, lambda text: None)
+    assert [kind for kind, _ in done] == list(bench.RUNS), "nothing left: each once"
+    done.clear()
+    bench.run_all(plan, lambda text: None, kinds=("adaptive",))
+    assert done == [("adaptive", both)]
+    with pytest.raises(UsageError, match="adaptiv"):
+        bench.run_all(plan, lambda text: None, kinds=("adaptiv",))
 
 
 def test_carlini_wagner_has_a_row_before_clipping(tmp_path: Path) -> None:

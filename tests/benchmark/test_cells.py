@@ -72,7 +72,7 @@ def test_progress_names_the_cell_and_the_time_left(tmp_path: Path) -> None:
     store.get(cell(Work(), seed=0))
     work_off([cell(Work(), seed=0), cell(Work(), seed=1, name="search")], store, said.append)
     assert len(said) == 1
-    assert said[0].startswith("2 of 2: search; 0 s left")
+    assert said[0].startswith("2 of 2: search; 0.0 s, 0 s left")
 
 
 def test_the_time_left_is_that_of_the_whole_run(
@@ -89,7 +89,7 @@ def test_the_time_left_is_that_of_the_whole_run(
     pace = Pace(weight_of([first, second, later, later], store), began=now[0])
     work_off([first], store, said.append, pace)
     work_off([second], store, said.append, pace)
-    assert [text.rpartition("; ")[2] for text in said] == ["20 s left", "10 s left"]
+    assert [text.rpartition("; ")[2] for text in said] == ["10.0 s, 20 s left", "10.0 s, 10 s left"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
