@@ -72,7 +72,7 @@ def train_reader(
     for _ in range(steps):
         chosen = rng.integers(0, len(held.hair), batch)
         views = [jitter([held.views[i, rng.choice(4)]], READER_SIZE, rng)[0] for i in chosen]
-        wanted = soft_labels(torch.from_numpy(held.ratings[chosen]).to(device))
+        wanted = soft_labels(torch.from_numpy(held.ratings[chosen])).to(device)
         logits = reader(from_images(np.stack(views)).to(device))
         loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted)
         optimiser.zero_grad()
@@ -80,6 +80,23 @@ def train_reader(
         optimiser.step()
         rates.step()
     return reader.eval()
+
+
+def disobedience(reader: AttributeReader, out: Tensor, asked: Tensor) -> Tensor:
+    """StarGAN's domain loss (Choi et al. 2018, eq. 3) of Male and Young, where they are asked.
+
+    The images are shifted by a few pixels, each batch anew, so that no pattern that the reader
+    alone would see pays.
+
+    Args:
+        out: (F, 3, S, S) in [-1, 1]. asked: (F, 5); 0.5 asks for nothing.
+    """
+    shift = tuple(int(x) for x in torch.randint(-4, 5, (2,)))
+    logits = reader(torch.roll(out, shift, dims=(2, 3)))
+    wanted = asked[:, 3:]
+    weight = ((wanted - 0.5).abs() * 2).to(logits.dtype)
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    return (weight * loss).mean()
 
 
 @torch.no_grad()

@@ -143,6 +143,8 @@ class MovingRecipe:
     critic_rate: float = 4e-4
     critic_from: float = 0.4
     """Share of the steps before the critic joins in."""
+    obey_weight: float = 0.0
+    """Weight of what a reader of the asked attributes says of the output (edit only)."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ class MovingTraining(Averaged[WarpedGenerator]):
         sheet: a contact sheet of held-out samples.
         device: where it trains.
         workers: processes that draw ahead.
+        disobedience: a loss of outputs (F, 3, S, S) under conditions (F, C), or None.
     """
 
     def __init__(
@@ -203,8 +206,10 @@ class MovingTraining(Averaged[WarpedGenerator]):
         sheet: Callable[[WarpedGenerator], Array],
         device: torch.device | str = "cpu",
         workers: int = 0,
+        disobedience: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
+        self._disobedience = disobedience
         self.recipe, self._sheet, self._device = recipe, sheet, device
         self._batches = Ahead(lambda i: draw(np.random.default_rng((recipe.seed, i))), workers)
         self.net, self.average = (
@@ -239,6 +244,10 @@ class MovingTraining(Averaged[WarpedGenerator]):
         told = {"moved": loss.moved, "do-nothing": loss.still, "flow px": loss.flow}
         told |= {"read": loss.read}
         total = loss.total
+        if self._disobedience is not None:
+            told["disobedience"] = self._disobedience(loss.out, pairs.asked)
+            total = total + recipe.obey_weight * told["disobedience"]
+            told["disobedience"] = told["disobedience"].detach()
         if self._contest is not None and index >= recipe.critic_from * recipe.steps:
             seen = (pairs.source, pairs.target, loss.out, pairs.asked, loss.area)
             told["critic"] = self._contest.learn(*seen)

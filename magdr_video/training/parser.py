@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from magdr_video.models.bisenet import BiSeNet, normalise
+from magdr_video.models.zoo import load
 from magdr_video.training.ahead import Ahead
 from magdr_video.training.faces_data import Array
 from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
@@ -53,6 +54,8 @@ class ParserRecipe:
     threads: int = 1
     overlap_weight: float = 0.5
     """Weight of the soft Dice of the classes beside the cross-entropy."""
+    start: str = ""
+    """Name or file of a parser of the same width to begin with; noise where empty."""
 
 
 def hard_pixel_loss(logits: Tensor, labels: Tensor, *, certain: float, weight: Tensor) -> Tensor:
@@ -131,6 +134,8 @@ class ParserTraining(Averaged[BiSeNet]):
         self._batches = Ahead(lambda index: draw_batch(recipe, train, index), workers)
         self.net = BiSeNet(width=recipe.width).to(device).to(memory_format=memory_format())
         self.average = BiSeNet(width=recipe.width).to(device).eval()
+        if recipe.start:
+            self.net.load_state_dict(load(recipe.start).state_dict())
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay

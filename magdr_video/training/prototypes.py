@@ -47,6 +47,8 @@ class Prototype:
         place: index of the axis among the (gender, age) ratings.
         low: rating at which a face needs no more change downwards; high: the same upwards.
         gain: multiple of the measured change that a whole step takes; means are weaker than faces.
+            At 1.2 a reader saw the asked gender in 0.60 to 0.77 of the held-out targets and the
+            asked age in 0.52 to 0.74; at 3 the skin shows the texture's blotches.
     """
 
     mean: Array
@@ -160,8 +162,8 @@ def fit_prototypes(faces: OmiFaces) -> dict[str, Prototype]:
     gender = _without_mouth(gender_skin + 0.8 * _below_forehead(textures[0], mean), mean)
     age = _without_mouth(1.2 * age_skin + _below_forehead(fine, mean), mean)
     return {
-        "gender": Prototype(mean, _closed(gender_shape + shapes[0]), gender, 0, 15.0, 80.0, 1.2),
-        "age": Prototype(mean, _closed(1.4 * age_shape), age, 1, 22.0, 55.0, 1.2),
+        "gender": Prototype(mean, _closed(gender_shape + shapes[0]), gender, 0, 15.0, 80.0, 2.0),
+        "age": Prototype(mean, _closed(1.4 * age_shape), age, 1, 22.0, 55.0, 2.2),
     }
 
 

@@ -10,7 +10,10 @@ the hair keeps its colour, and 0.5 for Male or Young leaves that attribute as it
 
 from __future__ import annotations
 
+from functools import partial
+
 from magdr_video.models.warped import WarpedGenerator
+from magdr_video.training.attribute_reader import disobedience, train_reader
 from magdr_video.training.edit_pairs import CONDITION, draw_batch, load_views
 from magdr_video.training.faces_data import Array, OmiFaces
 from magdr_video.training.loop import fit
@@ -25,6 +28,8 @@ FACTS = {
     "task": "edit",
     "recipe": "magdr-video train stargan",
 }
+
+READER_STEPS = 1000
 
 SHEET_LABELS = (
     (1.0, 0.0, 0.0, 0.5, 0.5),
@@ -54,6 +59,11 @@ def train(recipe: MovingRecipe, place: Place) -> None:
     views, held_out = (
         load_views(faces, place.out, held_out=part, workers=place.workers) for part in (False, True)
     )
+    obeys = None
+    if recipe.obey_weight:
+        # Another seed than the judge's of `edit_scores`, which the generator never meets.
+        reader = train_reader(views, steps=READER_STEPS, seed=recipe.seed, device=place.device)
+        obeys = partial(disobedience, reader.requires_grad_(False))
     shown = held_out.views[::20, 0][:10]
     training = MovingTraining(
         recipe,
@@ -62,6 +72,7 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         lambda net: edit_sheet(net, shown, recipe.size),
         place.device,
         place.workers,
+        obeys,
     )
     fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
     training.close()

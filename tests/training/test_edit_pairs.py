@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from magdr_video.training.attribute_reader import AttributeReader, disobedience
 from magdr_video.training.edit_pairs import (
     CONDITION,
     VIEWS,
@@ -123,3 +125,16 @@ def test_views_are_read_back_from_the_cache(tmp_path) -> None:  # type: ignore[n
     np.savez(tmp_path / "edit-views-train.npz", **vars(held))
     read = load_views(None, tmp_path, held_out=False)  # type: ignore[arg-type]
     assert np.array_equal(read.views, held.views)
+
+
+def test_only_what_is_asked_of_gender_and_age_is_missed() -> None:
+    reader = AttributeReader().eval()
+    images = torch.rand(3, 3, 64, 64) * 2 - 1
+    nothing = torch.tensor([[1.0, 0.0, 0.0, 0.5, 0.5]]).expand(3, -1)
+    assert disobedience(reader, images, nothing) == 0
+    for head in (reader.head[1],):
+        torch.nn.init.zeros_(head.weight)
+        head.bias.data = torch.tensor([4.0, 0.0])
+    male, female = (torch.tensor([[0.0, 0.0, 0.0, asked, 0.5]]).expand(3, -1) for asked in (1.0, 0))
+    assert disobedience(reader, images, male) < 0.02
+    assert disobedience(reader, images, female) > 1.9
