@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,6 +67,26 @@ def _compute_in_full() -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
+
+
+@contextmanager
+def coarse_products() -> Iterator[None]:
+    """Inside, a GPU convolves in TF32: ten bits of each factor, several times as fast.
+
+    For what only looks for a way, such as an attack's or a training's slopes; what is measured, and
+    what a table judges, is computed in full. Nothing changes on a processor.
+    """
+    import torch
+
+    backends: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    held = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = True
+        yield
+    finally:
+        for backend, allowed in zip(backends, held, strict=True):
+            backend.allow_tf32 = allowed
 
 
 def batch_size(asked: int, device: str) -> int:

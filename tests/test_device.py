@@ -78,3 +78,12 @@ def test_an_error_of_work_side_by_side_reaches_the_caller(monkeypatch: pytest.Mo
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     with pytest.raises(ZeroDivisionError):
         device.side_by_side(lambda item: 1 // item, [1, 2, 0, 3])
+
+
+def test_products_are_coarse_inside_alone_whatever_happens_there() -> None:
+    held = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [backend.allow_tf32 for backend in held]
+    with pytest.raises(ZeroDivisionError), device.coarse_products():
+        assert all(backend.allow_tf32 for backend in held)
+        raise ZeroDivisionError
+    assert [backend.allow_tf32 for backend in held] == before

@@ -15,6 +15,7 @@ from magdr_video.attacks.loop import project, uniform_noise
 from magdr_video.attacks.problem import Goal, Options, Perturbed, Problem, squared_error
 from magdr_video.attacks.signed import JITTER
 from magdr_video.attacks.success import DISRUPTED
+from magdr_video.device import coarse_products
 
 STEPS = 200
 RATE = 0.01
@@ -97,10 +98,11 @@ def _minimise(problem: Problem, options: Options, goal: Goal, search: _Search) -
     adam = torch.optim.Adam([held], lr=rate)
     for _ in range(STEPS if options.steps is None else options.steps):
         candidate = (torch.tanh(held) + 1) / 2
-        loss = goal.one(candidate)
+        with coarse_products():
+            loss = goal.one(candidate)
+            change = squared_error(candidate, problem.images)
+            (held.grad,) = torch.autograd.grad((change - search.b * loss).sum(), held)
         search.note(candidate.detach(), loss.detach())
-        change = squared_error(candidate, problem.images)
-        (held.grad,) = torch.autograd.grad((change - search.b * loss).sum(), held)
         adam.step()
     with torch.no_grad():
         last = (torch.tanh(held) + 1) / 2

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from magdr_video.attacks.loop import uniform_noise
 from magdr_video.attacks.problem import Goal, Options, Perturbed, Problem
+from magdr_video.device import coarse_products
 
 RATE = 1e-4
 STEPS = 100
@@ -31,8 +32,9 @@ def chroma_only(problem: Problem, options: Options) -> Perturbed:
     rate = RATE if options.step_size is None else options.step_size
     adam = torch.optim.Adam([change], lr=rate)
     for step in range(STEPS if options.steps is None else options.steps):
-        loss = goal.one(recolour(lab, change), step % len(goal))
-        (slope,) = torch.autograd.grad(loss.sum(), change)
+        with coarse_products():
+            loss = goal.one(recolour(lab, change), step % len(goal))
+            (slope,) = torch.autograd.grad(loss.sum(), change)
         change.grad = -slope
         adam.step()
         with torch.no_grad():

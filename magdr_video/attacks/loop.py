@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from magdr_video.device import coarse_products
+
 Objective = Callable[[Tensor, int], Tensor]
 """Images (F, 3, S, S) and the step's number to what each face's attack raises, (F,)."""
 
@@ -82,7 +84,8 @@ def slope_of(objective: Objective) -> Gradient:
 
     def gradient(images: Tensor, step: int) -> Tensor:
         held = images.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(objective(held, step).sum(), held)
+        with coarse_products():
+            (slope,) = torch.autograd.grad(objective(held, step).sum(), held)
         return slope
 
     return gradient

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from magdr_video.device import choose_device
+from magdr_video.device import choose_device, coarse_products
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.training.ahead import Ahead
@@ -248,7 +248,15 @@ def train(
     if pool_only:
         return
     training = PurifierTraining(recipe, pool, held_out, place, workers)
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=out, save_every=200, report=_say)
+    with coarse_products():
+        fit(
+            training,
+            steps=recipe.steps,
+            batch=recipe.batch,
+            folder=out,
+            save_every=200,
+            report=_say,
+        )
     export(training.average, recipe, out / f"{NAME}.safetensors")
 
 

@@ -101,6 +101,20 @@ def test_pgd_holds_bound_and_range_and_a_seed_gives_the_same_again(
     assert float((made[0] == made[2]).float().mean()) < 0.9
 
 
+@pytest.mark.parametrize("method", ["pgd", "cw"])
+def test_an_attack_with_coarse_slopes_is_as_strong(method: str, cuda: torch.device) -> None:
+    reached = []
+    for models in both("edit"):
+        clean, condition = faces().to(models.device), condition_of(models)
+        options = Options(epsilon=0.05, steps=8, trade_offs=2 if method == "cw" else None)
+        made = attack(method, Problem(models.translator, clean, condition), options).images
+        with torch.no_grad():
+            before, after = (models.translator(held, condition) for held in (clean, made))
+        reached.append(float((after - before).square().mean()))
+    assert not torch.backends.cudnn.allow_tf32
+    assert reached[1] == pytest.approx(reached[0], rel=0.05)
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_that_needs_no_defence_runs_there(name: str, cuda: torch.device) -> None:
     if name == "adaptive":
