@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,9 +22,13 @@ class Estimate:
     """Samples that the mean is over; those without a value are left out."""
 
 
-def _draws(count: int, seed: int) -> Tensor:
+@lru_cache(maxsize=64)
+def _weights(count: int, seed: int) -> Tensor:
+    """Resamples of so many as weights of the samples, (R, count): the same for every column."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(count, (RESAMPLES, count), generator=generator)
+    draws = torch.randint(count, (RESAMPLES, count), generator=generator)
+    weights = torch.zeros(RESAMPLES, count, dtype=torch.float64)
+    return weights.scatter_add_(1, draws, torch.ones_like(draws, dtype=torch.float64)) / count
 
 
 def estimate(values: Tensor, seed: int = 0) -> Estimate:
@@ -32,7 +37,7 @@ def estimate(values: Tensor, seed: int = 0) -> Estimate:
     held = held[~held.isnan()]
     if len(held) == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
-    means = held[_draws(len(held), seed)].mean(dim=1)
+    means = _weights(len(held), seed) @ held
     low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(float(held.mean()), low, high, len(held))
 
@@ -48,13 +53,8 @@ def auroc_estimate(negatives: Tensor, positives: Tensor, seed: int = 0) -> Estim
     """AUROC with a bootstrap interval that resamples negatives and positives apart."""
     above = (positives[:, None] > negatives[None]).double()
     wins = above + (positives[:, None] == negatives[None]).double() / 2
-    rows, columns = _draws(len(positives), seed), _draws(len(negatives), seed + 1)
-    # Weights by how often a sample was drawn: one product instead of a gather for each resample.
-    row_weight = torch.zeros(RESAMPLES, len(positives), dtype=torch.float64)
-    row_weight.scatter_add_(1, rows, torch.ones_like(rows, dtype=torch.float64))
-    column_weight = torch.zeros(RESAMPLES, len(negatives), dtype=torch.float64)
-    column_weight.scatter_add_(1, columns, torch.ones_like(columns, dtype=torch.float64))
-    areas = ((row_weight @ wins) * column_weight).sum(dim=1) / (len(positives) * len(negatives))
+    rows, columns = _weights(len(positives), seed), _weights(len(negatives), seed + 1)
+    areas = ((rows @ wins) * columns).sum(dim=1)
     low, high = areas.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(float(wins.mean()), low, high, len(positives) + len(negatives))
 
@@ -112,8 +112,8 @@ def decisions(clean_flagged: Tensor, attacked_flagged: Tensor) -> Decisions:
 
 def f1_estimate(clean_flagged: Tensor, attacked_flagged: Tensor, seed: int = 0) -> Estimate:
     """Binary F1 of balanced classes with a bootstrap interval."""
-    false = clean_flagged.double()[_draws(len(clean_flagged), seed)].mean(dim=1)
-    hits = attacked_flagged.double()[_draws(len(attacked_flagged), seed + 1)].mean(dim=1)
+    false = _weights(len(clean_flagged), seed) @ clean_flagged.double()
+    hits = _weights(len(attacked_flagged), seed + 1) @ attacked_flagged.double()
     values = 2 * hits / (hits + 1 + false)
     low, high = values.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     middle = decisions(clean_flagged, attacked_flagged).f1
