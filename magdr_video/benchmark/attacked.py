@@ -87,6 +87,8 @@ def attacked(
     source = source_hash((*ROOMS, own, *subject.rooms))
     several = chosen.name in MANY_CONDITIONS
 
+    wide = _faces_at_once(subject.device)
+
     def make(part: slice) -> dict[str, Tensor]:
         crops = faces.crops[part]
         problem = Problem(
@@ -97,7 +99,7 @@ def attacked(
             first=part.start,
             defence=None if defence is None else defence(part),
         )
-        found = attack(chosen.name, problem, chosen.options(seed))
+        found = attack(chosen.name, problem, chosen.options(seed), chunk=wide)
         return _content(found, crops, chosen.settings["epsilon"])
 
     def cell(part: slice) -> Cell:
@@ -119,7 +121,7 @@ def attacked(
         weight = chosen.passes * (part.stop - part.start)
         return Cell(name, key, weight, lambda: made.pop(part))
 
-    made = _Ahead(make, len(faces), _faces_at_once(subject.device))
+    made = _Ahead(make, len(faces), wide)
     return Attacked(tuple(cell(part) for part in blocks(len(faces))), subject.device)
 
 
