@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,10 @@ from magdr_video.translation import Translator, load_translator
 
 PRESET = "presets/training/purifier.toml"
 NAME = "purifier"
+MOST_PROCESSES = 12
+"""A batch takes twelve cores about as long to draw as a GPU to learn from."""
+MOST_MAKERS = 6
+"""Processes that share a GPU take turns on it; more wait for each other."""
 SCALE = 0.05
 """Errors are counted in this unit, the usual epsilon, so that the parts of the loss compare."""
 
@@ -212,7 +217,7 @@ def train(
     out: Path,
     pool_only: bool = False,
     device: str = "auto",
-    workers: int = 0,
+    workers: int | None = None,
 ) -> None:
     """Train, or go on from `out`'s checkpoint, and write `out/purifier.safetensors`.
 
@@ -222,7 +227,7 @@ def train(
         pool_only: make the attacked faces and stop, so that another process may do it ahead.
         device: of the network and the generators.
         workers: processes that make the attacked faces first, then draw batches ahead; 0 makes
-            and draws between the steps. The result is the same.
+            and draws between the steps. The result is the same. None takes what suits the device.
 
     Raises:
         DeviceError: the device asked for is not there.
@@ -243,8 +248,9 @@ def train(
         )
         for part in (False, True)
     )
+    workers = _processes(place) if workers is None else workers
     if pool_only or workers:
-        fill(pool, recipe.pieces, _say, workers)
+        fill(pool, recipe.pieces, _say, min(workers, MOST_MAKERS))
     if pool_only:
         return
     training = PurifierTraining(recipe, pool, held_out, place, workers)
@@ -260,6 +266,11 @@ def train(
     export(training.average, recipe, out / f"{NAME}.safetensors")
 
 
+def _processes(device: torch.device) -> int:
+    """A core each beside those of the training and its device, which a batch keeps waiting."""
+    return 0 if device.type == "cpu" else max(1, min((os.cpu_count() or 1) - 3, MOST_PROCESSES))
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -272,7 +283,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=Path(PRESET))
     parser.add_argument("--pool-only", action="store_true", help="make the attacked faces only")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--workers", type=int, default=0, help="processes that make and draw ahead")
+    parser.add_argument("--workers", type=int, help="processes that make and draw ahead")
     given = parser.parse_args()
     recipe = read_recipe(PurifierRecipe, given.recipe)
     train(
