@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from magdr_video.detection.calibration import Calibration, load_calibration
 from magdr_video.device import choose_device, set_threads
 from magdr_video.errors import SettingsError
+from magdr_video.faces.regions import TARGET
 from magdr_video.models import zoo
 from magdr_video.models.foreign import Declaration
 from magdr_video.models.precision import Precision, choose_precision
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable, load_recnet, unfitted
 from magdr_video.settings import Settings, preset_folder
+from magdr_video.transforms import guided
 from magdr_video.translation import Translator, condition_values, load_translator
+
+DENOISE = 3e-3
+"""Epsilon of the guided filter before the attention, as before the parser."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,23 @@ class Models:
     precision: Precision = field(default_factory=Precision)
     """Which of them compute in half precision."""
     notes: tuple[str, ...] = field(default=())
+    by_attention: bool = False
+    """The generator's attention tells the target region (`detection.targets`)."""
+
+    def target_attention(self, crops: Tensor, condition: Tensor) -> Tensor | None:
+        """Where the generator keeps its input, (F, 1, S, S) in [0, 1]; one pass a crop.
+
+        The crops are lightly denoised first: a perturbation that moved the attention would hide
+        behind it. None where the target regions go by their names.
+
+        Args:
+            crops: (F, 3, S, S) in [0, 1].
+            condition: (F, C).
+        """
+        if not self.by_attention:
+            return None
+        with torch.no_grad():
+            return self.translator.attention(guided(crops, eps=DENOISE), condition)
 
 
 def load_models(settings: Settings) -> Models:
@@ -86,7 +109,27 @@ def load_models(settings: Settings) -> Models:
         weights=weights,
         precision=precision,
         notes=notes + more,
+        by_attention=_by_attention(settings, translator, table),
     )
+
+
+def _by_attention(settings: Settings, translator: Translator, table: Calibration | None) -> bool:
+    """Whether attention tells the target; the generator must have one, the table be fitted so."""
+    wanted = settings.detection.targets == "attention"
+    if wanted and not translator.has_attention:
+        raise SettingsError(
+            f"detection.targets is attention, and '{translator.record.name}' has none",
+            hint="set detection.targets to regions",
+        )
+    if table is not None and (TARGET in table.regions) != wanted:
+        had = "regions" if wanted else "attention"
+        raise SettingsError(
+            f"detection.targets is {settings.detection.targets}, the calibration table was fitted "
+            f"with {had}",
+            hint="fit one: magdr-video train calibrate --preset with these settings, and name it "
+            "in detection.table",
+        )
+    return wanted
 
 
 def declaration_of(settings: Settings) -> Declaration:

@@ -17,7 +17,7 @@ from magdr_video.errors import SettingsError
 from magdr_video.faces.alignment import align
 from magdr_video.faces.appearance import describer
 from magdr_video.faces.detector import FaceDetector
-from magdr_video.faces.parsing import parse
+from magdr_video.faces.parsing import CLASSES, parse
 from magdr_video.faces.pasting import paste, paste_weight
 from magdr_video.faces.reference import Reference, read_reference
 from magdr_video.faces.regions import known_attributes, region_masks
@@ -115,11 +115,12 @@ def stage_clip(
     inspected = generator(half=models.precision.inspection)
     inspect, reconstruct = _defence(settings, models, inspected, report)
     generate = generator(half=models.precision.translation)
+    condition = _conditions(models, info, _drive(settings, models, finder, driving))
     stages = Stages(
         find_faces=tracker.track,
         align=_aligner(models, info, tracker, report),
-        parse=_parser(settings, models, report),
-        condition=_conditions(models, info, _drive(settings, models, finder, driving)),
+        parse=_parser(settings, models, report, condition),
+        condition=condition,
         inspect=inspect,
         reconstruct=reconstruct,
         translate=lambda restored, conditions, verdict: translate_by_verdict(
@@ -203,7 +204,12 @@ def _aligner(
     return cut
 
 
-def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrier:
+def _parser(
+    settings: Settings,
+    models: Models,
+    report: RunReport,
+    condition: Callable[[FrameBatch, FaceCrops], Tensor],
+) -> MaskCarrier:
     names = asked_for(models.translator.record.conditions, models.condition)
 
     def parse_classes(crops: Tensor) -> Tensor:
@@ -211,9 +217,23 @@ def _parser(settings: Settings, models: Models, report: RunReport) -> MaskCarrie
             return parse(crops, models.parser, models.parser_size, half=models.precision.parser)
 
     def to_masks(probabilities: Tensor) -> Masks:
-        return region_masks(probabilities, settings.task, known_attributes(names))
+        classes, attention = probabilities[:, :CLASSES], probabilities[:, CLASSES:]
+        held = attention if models.by_attention else None
+        return region_masks(classes, settings.task, known_attributes(names), held)
 
-    return MaskCarrier(parse_classes, to_masks, parse_period(settings), report)
+    def attend(batch: FrameBatch, crops: FaceCrops, rows: list[int]) -> Tensor:
+        report.generator_passes += len(rows)
+        held = models.target_attention(crops.data[rows], condition(batch, crops)[rows])
+        assert held is not None
+        return held
+
+    return MaskCarrier(
+        parse_classes,
+        to_masks,
+        parse_period(settings),
+        report,
+        attend if models.by_attention else None,
+    )
 
 
 def asked_for(names: Sequence[str], values: Sequence[float]) -> tuple[str, ...]:

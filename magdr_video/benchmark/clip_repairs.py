@@ -100,7 +100,9 @@ def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
     if table is None:
         raise SettingsError("a search needs detection.enabled = true")
     names = asked_for(models.translator.record.conditions, models.condition)
-    masks = region_masks(parse(crops, models.parser, models.parser_size), task, names)
+    classes = parse(crops, models.parser, models.parser_size)
+    attention = models.target_attention(crops, bench.condition(len(crops)))
+    masks = region_masks(classes, task, names, attention)
     decide = bench.settings.detection.decide
     detector = PerturbationDetector(bench.generate, table, decide=decide)
     chooser = Chooser(detector, bench.table, budget, RunReport())

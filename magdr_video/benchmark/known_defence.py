@@ -23,7 +23,7 @@ def known_defence(subject: Subject, crops: Tensor, condition: Tensor) -> Defence
 
     The attacker parses the clean faces once: masks hardly move under a small perturbation.
     """
-    return _bundle(subject, subject.masks(crops), condition)
+    return _bundle(subject, subject.masks(crops, condition), condition)
 
 
 def _bundle(subject: Subject, masks: Masks, condition: Tensor) -> Defence:

@@ -42,7 +42,7 @@ class Seen:
     @cached_property
     def masks(self) -> Masks:
         """Region masks of the crops as they are, attacked or not."""
-        return self.subject.masks(self.crops)
+        return self.subject.masks(self.crops, self.condition)
 
     @cached_property
     def draft(self) -> Tensor:

@@ -125,14 +125,15 @@ class Subject:
         return torch.cat(parts)
 
     @torch.no_grad()
-    def masks(self, crops: Tensor) -> Masks:
+    def masks(self, crops: Tensor, condition: Tensor) -> Masks:
         """Region masks, the target as the table's calibration had it."""
         names = ("Blond_Hair",) if self.task == "edit" else ()
         parser, size = self.models.parser, self.models.parser_size
         classes = torch.cat(
             [parse(piece, parser, size) for piece in torch.split(crops, self.chunk)]
         )
-        return region_masks(classes, self.task, names)
+        attention = self.models.target_attention(crops, condition)
+        return region_masks(classes, self.task, names, attention)
 
     def detector(self) -> PerturbationDetector:
         """The detector as a run has it."""

@@ -45,6 +45,9 @@ REGIONS: dict[str, tuple[str, ...]] = {
 }
 """The default N = 8 regions; every class lies in exactly one."""
 
+TARGET = "target"
+"""The region that attention makes, or that the united targets are."""
+
 _EDIT_TARGETS: dict[str, tuple[str, ...]] = {
     "black_hair": ("hair",),
     "blond_hair": ("hair",),
@@ -134,7 +137,7 @@ def region_masks(
     if attention is None:
         return Masks(data, names, tuple(name in target for name in names))
     data = torch.cat([1 - attention, attention * data], dim=1)
-    return Masks(data, ("target", *names), (True, *(False for _ in names)))
+    return Masks(data, (TARGET, *names), (True, *(False for _ in names)))
 
 
 def merge_target(masks: Masks) -> Masks:
@@ -147,5 +150,5 @@ def merge_target(masks: Masks) -> Masks:
         return masks
     rest = [place for place, is_target in enumerate(masks.target) if not is_target]
     united = masks.data[:, flagged].sum(1, keepdim=True)
-    names = ("target", *(masks.regions[place] for place in rest))
+    names = (TARGET, *(masks.regions[place] for place in rest))
     return Masks(torch.cat([united, masks.data[:, rest]], 1), names, (True, *(False for _ in rest)))

@@ -87,6 +87,12 @@ class DetectionSettings:
         "whose verdict counts: the fitted score, or the paper's two detectors",
         choices=("combined", "union", "distortion", "consistency"),
     )
+    targets: str = _setting(
+        "regions",
+        "what the task may change: regions by name, or the generator's own attention, which needs "
+        "tables fitted with it and a pass a parse",
+        choices=("regions", "attention"),
+    )
     period: int = _setting(
         30, "frames between inspections of a track, up to 4x as many later", low=1, high=1000
     )

@@ -21,8 +21,11 @@ class MaskCarrier:
     to_masks: Callable[[Tensor], Masks]
     period: int
     report: RunReport
+    attend: Callable[[FrameBatch, FaceCrops, list[int]], Tensor] | None = None
+    """Of some crops the generator's attention (F, 1, S, S), which joins the probabilities."""
     held: dict[int, tuple[int, int, Tensor]] = field(default_factory=dict)
-    """Per track: frame it was first seen, frame of the last parse, probabilities (19, S, S)."""
+    """Per track: frame it was first seen, frame of the last parse, what was found (19 or 20, S, S).
+    """
 
     def __call__(self, batch: FrameBatch, crops: FaceCrops) -> Masks:
         """Region masks of every crop."""
@@ -30,7 +33,10 @@ class MaskCarrier:
         due = self._due(frames, crops)
         if due:
             self.report.parser_passes += len(due)
-            fresh = dict(zip(due, self.parse(crops.data[due]), strict=True))
+            maps = self.parse(crops.data[due])
+            if self.attend is not None:
+                maps = torch.cat([maps, self.attend(batch, crops, due)], dim=1)
+            fresh = dict(zip(due, maps, strict=True))
         rows = []
         for index, (frame, track) in enumerate(zip(frames, crops.faces.track, strict=True)):
             if index in due:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from magdr_video.detection.calibration import Calibration, load_calibration
 from magdr_video.detection.measurement import Measurement, join
-from magdr_video.faces.regions import REGIONS
+from magdr_video.faces.regions import REGIONS, TARGET
 from magdr_video.loading import load_models
 from magdr_video.models import zoo
 from magdr_video.models.trunk import to_model_range
@@ -257,7 +257,7 @@ def _blank(subject: Subject, clean: Measurement) -> Calibration:
         task=subject.task,
         model=subject.models.translator.record.sha256,
         criteria=CRITERIA,
-        regions=tuple(REGIONS),
+        regions=(TARGET, *REGIONS) if subject.models.by_attention else tuple(REGIONS),
         transforms=tuple(parse_chain(text) for text in TRANSFORMS),
         statistics=fit_statistics(clean),
         tau_region=float("inf"),

@@ -132,7 +132,9 @@ def measure_faces(
     count = faces_at_once(crops.device)
     for start in range(0, len(crops), count):
         piece = slice(start, start + count)
-        masks = region_masks(parse(crops[piece], models.parser, models.parser_size), subject.task)
+        classes = parse(crops[piece], models.parser, models.parser_size)
+        attention = models.target_attention(crops[piece], values[piece])
+        masks = region_masks(classes, subject.task, attention=attention)
         with torch.no_grad():
             held = measure(
                 subject.generate,
@@ -142,5 +144,7 @@ def measure_faces(
                 transforms=transforms,
                 criteria=CRITERIA,
             )
-        parts.append(replace(held, target=target[piece], draft=held.draft[:, :, :0, :0]))
+        held = replace(held, draft=held.draft[:, :, :0, :0])
+        # Attention tells the target face by face; regions go by the condition.
+        parts.append(held if models.by_attention else replace(held, target=target[piece]))
     return join(parts).cpu()

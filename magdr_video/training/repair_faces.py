@@ -88,9 +88,10 @@ class Subject:
         crops, clean = crops.to(self.device), clean.to(self.device)
         classes = parse(crops, self.models.parser, self.models.parser_size)
         names = HAIR[:1] if self.task == "edit" else ()
+        attention = self.models.target_attention(crops, condition)
         return Trials(
             crops=crops,
-            masks=region_masks(classes, self.task, names),
+            masks=region_masks(classes, self.task, names, attention),
             condition=condition,
             wanted=self.generate(clean, condition),
             generate=self.generate,

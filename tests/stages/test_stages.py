@@ -384,6 +384,29 @@ def test_a_face_between_parses_has_the_masks_of_its_own_track() -> None:
     assert last == [NOISY * 100 + 14, CLEAN * 100 + 18, LATE * 100 + 18]
 
 
+def test_attention_is_looked_at_with_the_parse_and_held_as_long() -> None:
+    asked: list[int] = []
+
+    def attend(batch: FrameBatch, crops: FaceCrops, rows: list[int]) -> Tensor:
+        asked.extend(batch.first_index + int(crops.faces.frame[row]) for row in rows)
+        return crops.data[rows, :1] * 0 + batch.first_index
+
+    carrier = MaskCarrier(
+        lambda crops: crops[:, :2],
+        lambda held: Masks(held, ("a", "b", "attention"), (False, False, False)),
+        6,
+        RunReport(),
+        attend,
+    )
+    seen = []
+    for batch in make_clip(8, size=1):
+        crops = FaceCrops(
+            torch.zeros(1, 3, 4, 4), upright(1), make_faces([0], np.zeros((1, 2)), 4.0)
+        )
+        seen.append(float(carrier(batch, crops).data[0, 2].mean()))
+    assert asked == [0, 6] and seen == [0.0] * 6 + [6.0] * 2
+
+
 class ShortOfMemory:
     """Refuses more than `room` crops at once."""
 
