@@ -279,7 +279,8 @@ def _defence(
     if not held.enabled:
         return inspector, _restore_nothing
     chooser = Chooser(detector, models.recnet, held.search_budget, report)
-    return inspector, Restorer(chooser, ChoiceMemory(holds=holds), report, held.window)
+    window = held.window or models.recnet.window
+    return inspector, Restorer(chooser, ChoiceMemory(holds=holds), report, window)
 
 
 def _judge_nothing(

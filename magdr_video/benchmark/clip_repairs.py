@@ -107,9 +107,7 @@ def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
     detector = PerturbationDetector(bench.generate, table, decide=decide)
     chooser = Chooser(detector, bench.table, budget, RunReport())
     condition, scores = bench.condition(len(crops)), [float("inf")] * len(crops)
-    compressed = bench.table.is_compressed(crops)
-    faces = Faces(crops, crops, masks, condition, scores, averaged=False, compressed=compressed)
-    choices = chooser.choose(faces)
+    choices = chooser.choose(Faces(crops, crops, masks, condition, scores, averaged=False))
     out = []
     for place, choice in enumerate(choices):
         one = dataclasses.replace(masks, data=masks.data[place : place + 1])
@@ -119,10 +117,7 @@ def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
 
 def as_fitted(table: RecNetTable, crops: Tensor) -> Tensor:
     """Every crop as a run repairs it without a search: averaged, or through a chain, or both."""
-    repair = table.repair(table.is_compressed(crops))
-    if repair.window == 1:
-        return apply_chain(crops, repair.single.default)
-    return apply_chain(averaged(crops, repair.window), repair.averaged.default)
+    return apply_chain(averaged(crops, table.window), table.averaged.default)
 
 
 def best_single(table: RecNetTable) -> Chain:

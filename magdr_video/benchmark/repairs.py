@@ -23,7 +23,6 @@ from magdr_video.benchmark.trained import (
 from magdr_video.criteria import psnr_db
 from magdr_video.models import zoo
 from magdr_video.reconstruction.composer import compose
-from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.reconstruction.recnet import take
 from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.transforms import BANK, apply_chain, available_layers, parse_chain
@@ -162,20 +161,9 @@ def fixed_repairs(found: Mapping[str, Tensor]) -> list[Repair]:
 
 
 def default_recipe(seen: Seen) -> Tensor:
-    """The table's default recipes on every crop, those of its kind; ungated."""
-    out = seen.crops.clone()
-    for compressed, rows in kinds_of(seen.subject.recnet, seen.crops).items():
-        recipes = seen.subject.recnet.repair(compressed).single.recipes(seen.masks.regions)
-        out[rows] = compose(seen.crops[rows], take(seen.masks, rows), recipes)
-    return out
-
-
-def kinds_of(table: RecNetTable, crops: Tensor) -> dict[bool, list[int]]:
-    """Which crops (F, 3, S, S) the table takes for encoded ones (True), and which not."""
-    out: dict[bool, list[int]] = {}
-    for row, compressed in enumerate(table.each_compressed(crops)):
-        out.setdefault(compressed, []).append(row)
-    return out
+    """The table's default recipes on every crop, ungated."""
+    recipes = seen.subject.recnet.single.recipes(seen.masks.regions)
+    return compose(seen.crops, seen.masks, recipes)
 
 
 def default_chain(seen: Seen) -> Tensor:
@@ -193,25 +181,13 @@ def chosen(seen: Seen, rows: Sequence[int], scores: Sequence[float], budget: int
     out = seen.crops.clone()
     if not rows:
         return out
-    table = seen.subject.recnet
-    chooser = Chooser(seen.subject.detector(), table, budget, RunReport())
-    score_of = dict(zip(rows, scores, strict=True))
-    for compressed, places in kinds_of(table, seen.crops[list(rows)]).items():
-        own = [rows[place] for place in places]
-        held, masks = seen.crops[own], take(seen.masks, own)
-        faces = Faces(
-            bare=held,
-            base=held,
-            masks=masks,
-            condition=seen.condition[own],
-            scores=[score_of[row] for row in own],
-            averaged=False,
-            compressed=compressed,
-        )
-        for place, choice in enumerate(chooser.choose(faces)):
-            if choice.accepted:
-                one = slice(place, place + 1)
-                out[own[place]] = choice.apply(held[one], take(masks, [place]))[0]
+    held, masks = seen.crops[list(rows)], take(seen.masks, rows)
+    condition = seen.condition[list(rows)]
+    chooser = Chooser(seen.subject.detector(), seen.subject.recnet, budget, RunReport())
+    faces = Faces(held, held, masks, condition, scores, averaged=False)
+    for place, choice in enumerate(chooser.choose(faces)):
+        if choice.accepted:
+            out[rows[place]] = choice.apply(held[place : place + 1], take(masks, [place]))[0]
     return out
 
 

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from magdr_video.errors import SettingsError
-from magdr_video.reconstruction.codec import CUES, CodecSigns
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.transforms import parse_chain
 from magdr_video.types import Recipe, TransformChoice
@@ -45,26 +42,6 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Repair:
-    """How faces of one kind are repaired."""
-
-    single: Fit
-    """Of crops as they are."""
-    averaged: Fit
-    """Of crops averaged along the motion."""
-    window: int = 1
-    """Frames whose average fitted best; 1 averages none."""
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """What fitted faces that came through a lossy codec, and how they are told."""
-
-    signs: CodecSigns
-    repair: Repair
-
-
-@dataclass(frozen=True)
 class RecNetTable:
     """The pre-trained part of Rec-Net for one generator."""
 
@@ -72,7 +49,9 @@ class RecNetTable:
     model: str
     """SHA-256 of the generator's weights; empty where nothing was fitted."""
     single: Fit
+    """Of crops alone."""
     averaged: Fit
+    """Of a clip's crops, averaged over `window` frames."""
     layers: tuple[tuple[TransformChoice, ...], ...]
     """Q_i: for each layer the best setting of every category that fitted well, best first."""
     window: int = 1
@@ -80,31 +59,8 @@ class RecNetTable:
     margin: float = 0.0
     """S_final by which what a search finds must beat the default: smaller gains are not gains of
     PSNR."""
-    compressed: Compressed | None = None
-    """Of faces that came through a codec; without, they are repaired like all others."""
     digest: str = field(default="", compare=False)
     """SHA-256 of the file; empty where there is none."""
-
-    def repair(self, compressed: bool) -> Repair:
-        """What fitted faces that came through a codec, or the others."""
-        if compressed and self.compressed is not None:
-            return self.compressed.repair
-        return Repair(self.single, self.averaged, self.window)
-
-    def is_compressed(self, crops: Tensor) -> bool:
-        """Whether crops (F, 3, S, S) of one track, together, came through a codec."""
-        return self.compressed is not None and self.compressed.signs.is_compressed(crops)
-
-    def each_compressed(self, crops: Tensor) -> list[bool]:
-        """The same of crops (F, 3, S, S) that have nothing to do with each other."""
-        if self.compressed is None:
-            return [False] * len(crops)
-        return [odds > 0 for odds in self.compressed.signs.odds(crops).tolist()]
-
-    @property
-    def windows(self) -> tuple[int, ...]:
-        """Frames that are averaged of any kind of face."""
-        return tuple(self.repair(compressed).window for compressed in (False, True))
 
 
 UNFITTED_WINDOW = 5
@@ -121,14 +77,6 @@ def _fit(held: Mapping[str, Any]) -> Fit:
         regions={region: parse_chain(text) for region, text in held.get("regions", {}).items()},
         candidates=tuple(parse_chain(text) for text in held["candidates"]),
     )
-
-
-def _compressed(held: Mapping[str, Any]) -> Compressed:
-    signs = CodecSigns(tuple(map(float, held["weights"])), float(held["bias"]))
-    if tuple(held["cues"]) != CUES:
-        raise ValueError(f"a codec is told by {', '.join(CUES)}, not by {held['cues']}")
-    window = int(held["averaged"]["window"])
-    return Compressed(signs, Repair(_fit(held["single"]), _fit(held["averaged"]), window))
 
 
 def load_recnet(path: Path) -> RecNetTable:
@@ -151,7 +99,6 @@ def load_recnet(path: Path) -> RecNetTable:
             ),
             window=int(held["averaged"]["window"]),
             margin=float(held["search"]["margin"]),
-            compressed=_compressed(held["compressed"]) if "compressed" in held else None,
             digest=hashlib.sha256(text.encode()).hexdigest(),
         )
     except OSError as error:

@@ -20,8 +20,6 @@ class Task:
     score: float
     """S_final of the bare crop; NaN where it was not inspected."""
     signs: Signs
-    compressed: bool = False
-    """The face came through a codec; known before the choice is made."""
     choice: Choice | None = None
     """Filled in when it has been made."""
 

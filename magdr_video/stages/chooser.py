@@ -37,8 +37,6 @@ class Faces:
     scores: Sequence[float]
     """S_final of the bare crops; NaN where it is not known."""
     averaged: bool
-    compressed: bool = False
-    """They came through a codec."""
 
     def __len__(self) -> int:
         return len(self.bare)
@@ -131,8 +129,7 @@ class Chooser:
             course.is_over = not self._may_go_on(course)
 
     def _fit(self, faces: Faces) -> Fit:
-        repair = self.table.repair(faces.compressed)
-        return repair.averaged if faces.averaged else repair.single
+        return self.table.averaged if faces.averaged else self.table.single
 
     def _may_go_on(self, course: _Course) -> bool:
         left = self.budget - course.spent

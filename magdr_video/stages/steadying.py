@@ -51,19 +51,6 @@ def steady(
     return out
 
 
-def seen_together(
-    batch: FrameBatch, crops: FaceCrops, around: Neighbours, chosen: Sequence[int], count: int
-) -> dict[int, Tensor]:
-    """Each chosen crop with its track's nearest ones, at most `count` of them: (N, 3, S, S)."""
-    runs = _tracks_in_time(batch, crops, around)
-    frames = face_frames(batch, crops)
-    out = {}
-    for index in chosen:
-        run = runs[int(crops.faces.track[index])]
-        out[index] = torch.stack([run[at] for at in _nearest(frames[index], run, count)])
-    return out
-
-
 def _nearest(frame: int, run: Collection[int], window: int) -> list[int]:
     """The `window` frames of a run that are nearest to one of them, in order."""
     around = [at for at in range(frame - window + 1, frame + window) if at in run]

@@ -17,13 +17,10 @@ from pathlib import Path
 import torch
 
 from magdr_video.settings import TASKS, preset_folder
+from magdr_video.training.chain_trials import Trials
 from magdr_video.training.clean_faces import face_files, list_hash
 from magdr_video.training.moving_views import averaged_views
-from magdr_video.training.recnet_fit import (
-    Kind,
-    fit,
-    fit_signs,
-)
+from magdr_video.training.recnet_fit import fit
 from magdr_video.training.recnet_report import held_out_lines, training_lines
 from magdr_video.training.recnet_search import with_margin
 from magdr_video.training.recnet_table import table_text
@@ -38,20 +35,6 @@ def spread(files: Sequence[Path], count: int) -> list[Path]:
     """`count` files evenly over the list."""
     step = max(len(files) // max(count, 1), 1)
     return list(files[::step][:count])
-
-
-def attack_split(
-    subject: Subject,
-    still: Sequence[Path],
-    moving: Sequence[Path],
-    *,
-    seed: int,
-    cache: Path | None,
-) -> tuple[Kind, Kind]:
-    """The faces of one split, attacked: as they are, and after a codec."""
-    faces = attacked_faces(subject, still, seed=seed, cache=cache)
-    views = averaged_views(subject, moving, seed=seed, cache=cache)
-    return Kind(faces.intact, views.intact), Kind(faces.compressed, views.compressed)
 
 
 def pretrain(
@@ -78,16 +61,17 @@ def pretrain(
     def say(line: str) -> None:
         print(f"{task}: {line}", flush=True)
 
-    intact, compressed = attack_split(subject, files[:faces], files[faces:], seed=SEED, cache=cache)
+    def attacked(files: Sequence[Path], faces: int, seed: int) -> tuple[Trials, dict[int, Trials]]:
+        single = attacked_faces(subject, files[:faces], seed=seed, cache=cache)
+        return single, averaged_views(subject, files[faces:], seed=seed, cache=cache)
+
+    single, averaged = attacked(files, faces, SEED)
     say(f"{faces} faces and {views} moving views attacked")
-    signs = fit_signs(intact.crops(), compressed.crops())
     model = subject.models.translator.record.sha256
-    done = fit(task, model, intact, compressed, signs, say)
-    done = with_margin(done, intact.single, compressed.single, SEARCH_BUDGET)
+    done = fit(task, model, single, averaged, say)
+    done = with_margin(done, single, SEARCH_BUDGET)
     say(f"margin {done.table.margin:g}")
-    unseen = attack_split(
-        subject, checked[:held_out], checked[held_out:], seed=SEED + 1, cache=cache
-    )
+    unseen = attacked(checked, held_out, SEED + 1)
     about = [
         f"Made by: magdr-video train recnet --task {task} --faces {faces} "
         f"--held-out {held_out} --views {views} "

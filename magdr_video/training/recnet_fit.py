@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from magdr_video.reconstruction.codec import CodecSigns, codec_cues
 from magdr_video.reconstruction.composer import Chain
-from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
+from magdr_video.reconstruction.fitted import Fit, RecNetTable
 from magdr_video.training.chain_trials import (
     Ranked,
     Trials,
     best_of_categories,
     chains_among,
     rank_settings,
+    settings_of,
 )
-from magdr_video.training.logistic import fit_logistic
 from magdr_video.transforms import LAYERS
 
 Say = Callable[[str], None]
@@ -33,9 +32,9 @@ WITHIN = 0.7
 """dB below the best chain within which a chain fitted well enough to be searched among."""
 REGION_GAIN = 0.1
 """dB on either half of the faces that a region's own chain must gain over the uniform one."""
-GENTLE = 6
-"""Categories, best first, whose best setting alone is tried after an average, beside nothing and
-the candidates."""
+ALL_SETTINGS, GENTLE = 3, 6
+"""Categories, best first, of which every setting, and of which the best, is tried after an average:
+what fits a whole perturbation best may be too strong for what is left."""
 LEAST_GAIN = 0.1
 """dB that a search must gain in the mean for what it finds to be used."""
 USUAL_MARGIN = 4.0
@@ -78,38 +77,15 @@ def candidates_of(tried: Tried) -> tuple[Chain, ...]:
     return tuple(near[:CANDIDATES])
 
 
-@dataclass(frozen=True)
-class Kind:
-    """The faces of one kind, intact or compressed, that a repair is fitted on."""
-
-    single: Trials
-    averaged: Mapping[int, Trials]
-    """By window; 1 is the frames alone."""
-
-    def crops(self) -> Tensor:
-        """The single crops and the frames of the views, (F, 3, S, S)."""
-        return torch.cat([self.single.crops, self.averaged[1].crops])
-
-
 @dataclass
-class FittedKind:
-    """The repair of one kind of face with what was seen on the way."""
+class Fitted:
+    """The outcome of a pre-training with what was seen on the way."""
 
-    repair: Repair
+    table: RecNetTable
     ranked: list[Ranked]
     single: Tried
     averaged: dict[int, Tried]
     """By window, on moving views."""
-
-
-@dataclass
-class Fitted:
-    """The outcome of a pre-training."""
-
-    table: RecNetTable
-    signs: CodecSigns
-    intact: FittedKind
-    compressed: FittedKind
 
 
 def region_chains(trials: Trials, tried: Tried, candidates: Sequence[Chain]) -> dict[str, Chain]:
@@ -165,67 +141,46 @@ def best_window(averaged: Mapping[int, Tried]) -> int:
     return max(averaged, key=lambda window: averaged[window].mean(0))
 
 
-def fit_kind(kind: Kind, scored: int, say: Say) -> FittedKind:
-    """Weigh single chains, averages alone, and averages with a chain after them.
+def gentle_chains(ranked: Sequence[Ranked], candidates: Sequence[Chain]) -> list[Chain]:
+    """What is tried after an average: nothing, weak settings as well as strong ones, candidates."""
+    best = [one.choice for one in best_of_categories(ranked)]
+    every = [setting for one in best[:ALL_SETTINGS] for setting in settings_of(one.category)]
+    singles = [*every, *best[ALL_SETTINGS:GENTLE]]
+    return list(dict.fromkeys([(), *((one,) for one in singles), *candidates]))
+
+
+def fit(task: str, model: str, single: Trials, averaged: Mapping[int, Trials], say: Say) -> Fitted:
+    """Pre-train Rec-Net for a generator; the margin of a search is `USUAL_MARGIN` so far.
 
     Args:
-        scored: faces on which S_final of every setting is measured.
+        model: SHA-256 of its weights.
+        single: attacked faces.
+        averaged: frames of attacked clips, averaged over each window; 1 is the frames alone.
+        say: told of every step.
     """
-    ranked = rank_settings(kind.single, scored)
+    ranked = rank_settings(single, SCORED)
     say(f"{len(ranked)} settings tried")
     choices = [one.choice for one in best_of_categories(ranked)]
-    tried = try_chains(kind.single, [(), *chains_among(choices, pairs=PAIRED, triples=TRIPLED)])
+    tried = try_chains(single, [(), *chains_among(choices, pairs=PAIRED, triples=TRIPLED)])
     say(f"{len(tried.chains)} chains tried, best {tried.mean(0):.2f} dB")
     candidates = candidates_of(tried)
-    regions = region_chains(kind.single, tried, candidates)
+    regions = region_chains(single, tried, candidates)
     say(f"own chains for {', '.join(regions) or 'no region'}")
-    gentle = list(dict.fromkeys([(), *((choice,) for choice in choices[:GENTLE]), *candidates]))
-    after = {window: try_chains(held, gentle) for window, held in kind.averaged.items()}
+    gentle = gentle_chains(ranked, candidates)
+    after = {window: try_chains(held, gentle) for window, held in averaged.items()}
     window = best_window(after)
     say(f"best window {window}: {after[window].mean(0):.2f} dB")
     default = after[window].chains[0]
     # The average alone is always worth a score: a search may find that a chain only costs.
     others = [c for c in dict.fromkeys([*candidates_of(after[window]), ()]) if c != default]
-    single = Fit(candidates[0], regions, candidates[1:])
-    return FittedKind(Repair(single, Fit(default, {}, tuple(others)), window), ranked, tried, after)
-
-
-def fit(
-    task: str, model: str, intact: Kind, compressed: Kind, signs: CodecSigns, say: Say
-) -> Fitted:
-    """Pre-train Rec-Net for a generator; the margin of a search is `USUAL_MARGIN` so far.
-
-    Args:
-        model: SHA-256 of its weights.
-        signs: tells the faces of `compressed` from those of `intact`.
-        say: told of every step.
-    """
-    plain = fit_kind(intact, SCORED, say)
-    coded = fit_kind(compressed, 0, lambda line: say(f"after a codec: {line}"))
-    bare = plain.single.mean(plain.single.chains.index(()))
-    layers = _layers(plain.ranked, least=bare)
+    layers = _layers(ranked, least=tried.mean(tried.chains.index(())))
     table = RecNetTable(
         task=task,
         model=model,
-        single=plain.repair.single,
-        averaged=plain.repair.averaged,
+        single=Fit(candidates[0], regions, candidates[1:]),
+        averaged=Fit(default, {}, tuple(others)),
         layers=tuple(tuple(one.choice for one in layer) for layer in layers),
-        window=plain.repair.window,
+        window=window,
         margin=USUAL_MARGIN,
-        compressed=Compressed(signs, coded.repair),
     )
-    return Fitted(table, signs, plain, coded)
-
-
-def fit_signs(intact: Tensor, compressed: Tensor) -> CodecSigns:
-    """What tells attacked crops that came through a codec from others.
-
-    Args:
-        intact: (F, 3, S, S) attacked crops.
-        compressed: (G, 3, S, S) attacked and encoded ones.
-    """
-    cues = torch.cat([codec_cues(intact), codec_cues(compressed)]).cpu()
-    classes = torch.cat([torch.zeros(len(intact)), torch.ones(len(compressed))]).long()
-    weights, biases = fit_logistic(cues, classes)
-    odds = weights[1] - weights[0]
-    return CodecSigns(tuple(odds.tolist()), float(biases[1] - biases[0]))
+    return Fitted(table, ranked, tried, after)

@@ -28,7 +28,7 @@ class Searched:
     searches: int
 
 
-def search(trials: Trials, table: RecNetTable, budget: int, *, compressed: bool) -> Searched:
+def search(trials: Trials, table: RecNetTable, budget: int) -> Searched:
     """Repair every face by the default, and by the search that begins with it."""
     report = RunReport()
     faces = Faces(
@@ -38,7 +38,6 @@ def search(trials: Trials, table: RecNetTable, budget: int, *, compressed: bool)
         condition=trials.condition,
         scores=[float("inf")] * len(trials),
         averaged=False,
-        compressed=compressed,
     )
 
     def repaired(passes: int) -> tuple[Tensor, Tensor]:
@@ -52,15 +51,9 @@ def search(trials: Trials, table: RecNetTable, budget: int, *, compressed: bool)
     return Searched(psnr, before - after, psnr - default, report.searches)
 
 
-def with_margin(done: Fitted, intact: Trials, compressed: Trials, budget: int) -> Fitted:
+def with_margin(done: Fitted, trials: Trials, budget: int) -> Fitted:
     """The table with the margin that searches of the training faces call for."""
     free = dataclasses.replace(done.table, margin=0.0)
-    held = [
-        search(trials, free, budget, compressed=kind)
-        for kind, trials in ((False, intact), (True, compressed))
-    ]
-    lowered, gained = (
-        torch.cat([getattr(one, name) for one in held]) for name in ("lowered", "gained")
-    )
-    margin = fit_margin(lowered, gained)
+    held = search(trials, free, budget)
+    margin = fit_margin(held.lowered, held.gained)
     return dataclasses.replace(done, table=dataclasses.replace(done.table, margin=margin))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from magdr_video.reconstruction.codec import CUES
 from magdr_video.reconstruction.composer import Chain
-from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable
+from magdr_video.reconstruction.fitted import Fit, RecNetTable
 
 
 def chain_text(chain: Chain) -> str:
@@ -33,26 +32,8 @@ def table_text(table: RecNetTable, about: Sequence[str]) -> str:
             *layers,
             "]",
             "",
-            *_compressed_lines(table.compressed),
         ]
     )
-
-
-def _compressed_lines(held: Compressed | None) -> list[str]:
-    if held is None:
-        return []
-    repair = held.repair
-    return [
-        "[compressed]",
-        "cues = [" + ", ".join(f'"{cue}"' for cue in CUES) + "]",
-        "weights = [" + ", ".join(f"{weight:.7g}" for weight in held.signs.weights) + "]",
-        f"bias = {held.signs.bias:.7g}",
-        "",
-        *_fit_lines("compressed.single", repair.single),
-        "",
-        *_fit_lines("compressed.averaged", repair.averaged, f"window = {repair.window}"),
-        "",
-    ]
 
 
 def _fit_lines(name: str, fit: Fit, *more: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Attacked faces for Rec-Net's pre-training, as they are and after a codec."""
+"""Attacked faces for Rec-Net's pre-training, the generator that they are for."""
 
 from __future__ import annotations
 
@@ -21,17 +21,10 @@ from magdr_video.models.conditions import (
     condition_for_expression,
 )
 from magdr_video.settings import load_settings
-from magdr_video.training.attacked_faces import (
-    CHUNK,
-    attack,
-    faces_at_once,
-    rate_of_frames,
-)
+from magdr_video.training.attacked_faces import attack, faces_at_once
 from magdr_video.training.chain_trials import Trials, kept
-from magdr_video.training.clean_faces import film, list_hash, load_faces
+from magdr_video.training.clean_faces import list_hash, load_faces
 
-CRFS = (18, 23, 28)
-"""H.264 rate factors that attacked faces go through, in turn."""
 HAIR = ("Black_Hair", "Blond_Hair", "Brown_Hair")
 
 
@@ -110,40 +103,13 @@ def load_subject(task: str, device: str = "auto") -> Subject:
     return Subject(task, load_models(load_settings(task=task, flags=flags)))
 
 
-@dataclass(frozen=True)
-class Attacked:
-    """The same attacked faces as they are, and after a codec."""
-
-    intact: Trials
-    compressed: Trials
-
-
 def attacked_faces(
     subject: Subject, files: Sequence[Path], *, seed: int, cache: Path | None
-) -> Attacked:
-    """Single faces, attacked as files; and attacked in frames that were encoded."""
+) -> Trials:
+    """Single faces, attacked as files."""
     faces = load_faces(files, subject.size)
     condition = subject.conditions(len(faces))
     translator = subject.models.translator
     key = f"{translator.record.sha256} {list_hash(files)} {seed}"
-
-    def broken(in_frame: bool) -> Tensor:
-        return attack(translator, faces, condition, seed, in_frame=in_frame)
-
-    crops = kept(cache, "single", key, lambda: broken(False))
-    framed = kept(cache, "framed", key, lambda: broken(True))
-    return Attacked(
-        subject.trials(crops, condition, faces),
-        subject.trials(encoded(framed, seed), condition, faces),
-    )
-
-
-def encoded(framed: Tensor, seed: int) -> Tensor:
-    """Faces that `attack` showed in frames, through `CRFS` in turn at the frames' scale."""
-    out = framed.clone()
-    for start in range(0, len(framed), CHUNK):
-        for place, crf in enumerate(CRFS):
-            rows = slice(start + place, min(start + CHUNK, len(framed)), len(CRFS))
-            if len(framed[rows]):
-                out[rows] = film(framed[rows], crf, rate=rate_of_frames(seed, start))
-    return out
+    crops = kept(cache, "single", key, lambda: attack(translator, faces, condition, seed))
+    return subject.trials(crops, condition, faces)

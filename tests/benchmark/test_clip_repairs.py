@@ -22,8 +22,7 @@ from magdr_video.benchmark.clip_repairs import (
     rows_of,
     shared_attack,
 )
-from magdr_video.reconstruction.codec import CodecSigns
-from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
+from magdr_video.reconstruction.fitted import Fit, RecNetTable
 from magdr_video.settings import load_settings
 from magdr_video.transforms import apply_chain, parse_chain
 from magdr_video.video.clip_info import ClipInfo
@@ -71,12 +70,12 @@ def test_on_a_still_clip_longer_averages_are_better_and_steadier() -> None:
     assert "search, every frame" not in rows
 
 
-def test_a_clip_is_repaired_as_fitted_by_the_window_and_the_chain_of_its_kind() -> None:
+def test_a_clip_is_repaired_as_fitted_by_the_window_and_the_chain_of_averages() -> None:
     crops = noisy(bench(6).clean)
     expected = apply_chain(averaged(crops, 3), BLUR)
     torch.testing.assert_close(as_fitted(TABLE, crops), expected)
-    alone = Compressed(CodecSigns((0.0, 0.0, 0.0), 1.0), Repair(Fit(), Fit(PAIR), window=1))
-    assert torch.equal(as_fitted(dataclasses.replace(TABLE, compressed=alone), crops), crops)
+    alone = dataclasses.replace(TABLE, window=1, averaged=Fit())
+    assert torch.equal(as_fitted(alone, crops), crops)
 
 
 def test_the_best_single_transform_is_the_first_of_the_denoisers() -> None:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
-import torch
 
 from magdr_video.errors import SettingsError
 from magdr_video.faces.regions import REGIONS
 from magdr_video.models.zoo import find
-from magdr_video.reconstruction.codec import CodecSigns
-from magdr_video.reconstruction.fitted import (
-    Compressed,
-    Fit,
-    RecNetTable,
-    Repair,
-    load_recnet,
-    unfitted,
-)
+from magdr_video.reconstruction.fitted import Fit, RecNetTable, load_recnet, unfitted
 from magdr_video.settings import TASKS, load_settings, preset_folder
 from magdr_video.training.recnet_table import table_text
 from magdr_video.transforms import parse_chain
@@ -34,13 +24,6 @@ TABLE = RecNetTable(
     window=3,
     margin=0.5,
 )
-CODED = dataclasses.replace(
-    TABLE,
-    compressed=Compressed(
-        CodecSigns((-2.5, 0.0, 0.125), 4.0),
-        Repair(Fit((), {}), Fit((), {"nose": CHAIN}, (CHAIN[:1],)), window=5),
-    ),
-)
 
 
 def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
@@ -48,17 +31,6 @@ def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
     path.write_text(table_text(TABLE, ["Made by a test", "with two lines"]))
     assert load_recnet(path) == TABLE
     assert path.read_text().startswith("# Made by a test\n# with two lines\n")
-    path.write_text(table_text(CODED, []))
-    assert load_recnet(path) == CODED
-
-
-def test_faces_that_came_through_a_codec_have_repairs_of_their_own_where_any_fitted() -> None:
-    assert CODED.compressed is not None
-    assert CODED.repair(compressed=True) == CODED.compressed.repair
-    usual = Repair(TABLE.single, TABLE.averaged, TABLE.window)
-    assert CODED.repair(compressed=False) == TABLE.repair(compressed=True) == usual
-    assert CODED.windows == (3, 5) and TABLE.windows == (3, 3)
-    assert not TABLE.is_compressed(torch.zeros(1, 3, 32, 32))
 
 
 def test_a_region_without_a_chain_of_its_own_takes_the_default() -> None:
@@ -79,15 +51,13 @@ def test_without_pre_training_there_is_one_chain_and_nothing_to_search_among() -
         (("[averaged]", "[average]"), "averaged"),
         (("margin = 0.5", "margin = 'much'"), "could not convert"),
         (("model =", "model"), "Expected '='"),
-        (('"noise", "residual"', '"residual", "noise"'), "a codec is told by noise, residual"),
-        (("weights = [-2.5, ", "weights = ["), "2 weights given"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_and_says_why(
     tmp_path: Path, change: tuple[str, str], complaint: str
 ) -> None:
     path = tmp_path / "recnet-edit.toml"
-    path.write_text(table_text(CODED, []).replace(*change))
+    path.write_text(table_text(TABLE, []).replace(*change))
     with pytest.raises(SettingsError, match=complaint):
         load_recnet(path)
 

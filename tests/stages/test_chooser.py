@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from magdr_video.detection.detector import PerturbationDetector
-from magdr_video.reconstruction.codec import CodecSigns
-from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
+from magdr_video.reconstruction.fitted import Fit, RecNetTable
 from magdr_video.stages.chooser import ROUNDS, Chooser, Faces
 from magdr_video.transforms import gaussian, parse_chain
 from magdr_video.types import Masks, RunReport
@@ -136,18 +135,6 @@ def test_a_bare_score_that_is_not_known_is_measured() -> None:
 def test_averaged_crops_begin_with_the_chain_that_fitted_averages() -> None:
     (choice,) = chooser(tau=100.0, budget=0).choose(faces(1, averaged=True))
     assert chains(choice.rounds) == [{str(STRONG[0])}] and choice.averaged
-
-
-def test_faces_that_came_through_a_codec_begin_with_what_fitted_such_faces() -> None:
-    one = chooser(tau=100.0, budget=0)
-    signs = CodecSigns((0.0, 0.0, 0.0), 1.0)
-    repair = Repair(single=Fit(), averaged=Fit(default=LIGHT))
-    one.table = dataclasses.replace(TABLE, compressed=Compressed(signs, repair))
-    given = dataclasses.replace(faces(1), compressed=True)
-    (single,) = one.choose(given)
-    assert all(recipe.chain == () for recipe in single.rounds[0])
-    (averaged,) = one.choose(dataclasses.replace(given, averaged=True))
-    assert chains(averaged.rounds) == [{str(LIGHT[0])}]
 
 
 def test_a_further_round_must_beat_the_one_before_by_the_margin_too() -> None:

@@ -14,8 +14,7 @@ from torch import Tensor
 from magdr_video.detection.detector import Inspection, PerturbationDetector
 from magdr_video.pipeline import Neighbours, Stages, run
 from magdr_video.reconstruction.cache import TrackCache
-from magdr_video.reconstruction.codec import CodecSigns
-from magdr_video.reconstruction.fitted import Compressed, Fit, RecNetTable, Repair
+from magdr_video.reconstruction.fitted import Fit, RecNetTable
 from magdr_video.reconstruction.memory import ChoiceMemory
 from magdr_video.settings import DetectionSettings, ReconstructionSettings, Settings
 from magdr_video.stages.chooser import Chooser
@@ -293,20 +292,16 @@ def test_a_clean_inspected_face_is_translated_once_in_all() -> None:
     )
 
 
-@pytest.mark.parametrize("bias", [1.0, -1.0])
-def test_the_window_and_the_chain_are_those_of_the_kind_that_the_crops_tell(bias: float) -> None:
-    coded = Repair(single=FITTED, averaged=Fit(parse_chain("gaussian(sigma=1)")), window=5)
-    signs = CodecSigns((0.0, 0.0, 0.0), bias)
-    table = dataclasses.replace(RECNET, window=3, compressed=Compressed(signs, coded))
-    scene = Scene(4, window=0, table=table).play()
-    assert scene.restorer.reach == 4
-    (choice,) = (c for c in scene.report.choices if c["track"] == LATE)
-    assert choice["averaged"] and choice["compressed"] is (bias > 0)
-    assert choice["window"] == (5 if bias > 0 else 3)
-    assert ("gaussian(sigma=1)" if bias > 0 else str(BLUR[0])) in str(choice["rounds"])
-    whole = Scene(16, window=0, table=table).play()
-    for key, picture in scene.restored.items():
-        torch.testing.assert_close(whole.restored[key], picture)
+def test_where_single_frames_fitted_best_they_get_the_chain_that_clips_fitted() -> None:
+    strong = Fit(parse_chain("gaussian(sigma=1)"))
+    table = dataclasses.replace(RECNET, averaged=strong, window=1)
+    scene = Scene(4, window=1, table=table).play()
+    for choice in scene.report.choices:
+        assert "gaussian(sigma=1)" in str(choice["rounds"])
+        assert (choice["window"], choice["averaged"]) == (1, False)
+    # A user who wants no average where one fitted gets the chain of single crops.
+    asked = Scene(4, window=1, table=dataclasses.replace(table, window=3)).play()
+    assert all(str(BLUR[0]) in str(choice["rounds"]) for choice in asked.report.choices)
 
 
 def test_recipes_that_do_not_lower_the_score_are_not_used() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from magdr_video.pipeline import Neighbours
-from magdr_video.stages.steadying import seen_together, steady
+from magdr_video.stages.steadying import steady
 from magdr_video.types import FaceCrops
 from tests.faces.batches import make_clip, make_faces
 from tests.toys import decibels, pictures
@@ -56,11 +56,3 @@ def test_a_tracks_first_and_last_faces_are_averaged_with_the_nearest_that_there_
     longer = steady(batch, here, Neighbours(after=((2, crops([2])),)), [0], 3)[0]
     assert first[1] and torch.equal(first[0], longer[0])
     assert decibels(first[0], CLEAN) > decibels(here.data[0], CLEAN) + 2
-
-
-def test_a_face_is_seen_together_with_the_nearest_of_its_own_track() -> None:
-    (batch,) = list(make_clip(4, size=2))[1:]
-    here = crops([2, 3])
-    around = Neighbours(before=((0, crops([0, 1])),), after=((4, crops([4], track=2)),))
-    near = seen_together(batch, here, around, [1], 3)[1]
-    torch.testing.assert_close(near, torch.cat([crops([1]).data, here.data]))

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from magdr_video.detection.detector import PerturbationDetector
-from magdr_video.reconstruction.codec import CodecSigns
 from magdr_video.reconstruction.composer import chains_of
 from magdr_video.training import chain_trials
 from magdr_video.training.chain_trials import (
@@ -23,18 +22,23 @@ from magdr_video.training.chain_trials import (
     kept,
     settings_of,
 )
-from magdr_video.training.moving_views import CENTRES, FRAMES, WINDOWS, averaged, moving_views
+from magdr_video.training.moving_views import (
+    CENTRES,
+    FRAMES,
+    KINDS,
+    WINDOWS,
+    averaged,
+    moving_views,
+)
 from magdr_video.training.recnet import spread
 from magdr_video.training.recnet_fit import (
     USUAL_MARGIN,
     Fitted,
-    Kind,
     Tried,
     best_window,
     candidates_of,
     fit,
     fit_margin,
-    fit_signs,
     region_chains,
     try_chains,
 )
@@ -125,14 +129,14 @@ def test_a_search_is_compared_with_the_default_and_loses_nothing_under_its_margi
     held = trials()
     done = toy_fit(held)
     free = dataclasses.replace(done.table, margin=0.0)
-    found = search(held, free, 12, compressed=False)
+    found = search(held, free, 12)
     recipes = chains_of(done.table.single.recipes(held.masks.regions))
     torch.testing.assert_close(found.psnr - found.gained, held.composed_psnr(recipes))
     assert found.searches >= len(held) and bool((found.lowered > 0).all())
     # Here the score falls for what the output suffers from.
     assert float(found.gained.mean()) < -1
-    kept_back = with_margin(done, held, held, 12).table
-    again = search(held, kept_back, 12, compressed=False)
+    kept_back = with_margin(done, held, 12).table
+    again = search(held, kept_back, 12)
     assert float(again.gained.min()) == pytest.approx(0, abs=1e-4)
 
 
@@ -149,17 +153,10 @@ def test_agreement_is_one_where_the_lowest_score_has_the_highest_psnr() -> None:
     assert agreement(psnr, psnr) == pytest.approx(-1.0)
 
 
-def toy_fit(intact: Trials, compressed: Trials | None = None) -> Fitted:
-    """A fit on faces that are their own averages; without others, no codec did anything."""
-    coded = compressed or intact
-    return fit(
-        "edit",
-        "0" * 64,
-        Kind(intact, {1: intact, 3: intact}),
-        Kind(coded, {1: coded, 3: coded}),
-        CodecSigns((1.0, 0.0, 0.0), 0.0),
-        lambda _: None,
-    )
+def toy_fit(held: Trials, averaged: Trials | None = None) -> Fitted:
+    """A fit on faces that are their own averages, or others."""
+    views = averaged or held
+    return fit("edit", "0" * 64, held, {1: views, 3: views}, lambda _: None)
 
 
 @pytest.fixture
@@ -179,31 +176,41 @@ def test_a_fit_on_a_toy_finds_the_blur_and_writes_what_the_search_may_use() -> N
     # Sharpening noise loses against doing nothing, so the search may not try it.
     assert table.layers[1] == ()
     best = float(held.psnr(table.single.default).mean())
-    tried = try_chains(held, done.intact.single.chains)
+    tried = try_chains(held, done.single.chains)
     assert best == pytest.approx(max(tried.mean(place) for place in range(3)))
 
 
 @pytest.mark.usefixtures("_few_layers")
-def test_where_a_codec_left_nothing_to_repair_no_chain_is_the_default() -> None:
-    noisy, left_alone = trials(), trials(noise=0.0)
-    table = toy_fit(noisy, left_alone).table
-    assert table.single.default != () and table.averaged.default != ()
-    repair = table.repair(compressed=True)
-    assert repair.single.default == repair.averaged.default == ()
+def test_where_an_average_left_nothing_to_repair_no_chain_is_the_default() -> None:
+    table = toy_fit(trials(), trials(noise=0.0)).table
+    assert table.single.default != () and table.averaged.default == ()
     # An average alone can be found by a search where a chain is the default.
-    assert () in table.averaged.candidates
+    other = toy_fit(trials()).table
+    assert other.averaged.default != () and () in other.averaged.candidates
 
 
 @pytest.mark.usefixtures("_few_layers")
-def test_the_head_names_both_kinds_of_faces_and_how_they_were_told_apart() -> None:
-    noisy, left_alone = trials(), trials(noise=0.0)
-    done = toy_fit(noisy, left_alone)
-    signs = fit_signs(noisy.crops, left_alone.crops)
-    done = dataclasses.replace(done, signs=signs)
-    kinds = [Kind(held, {1: held, 3: held}) for held in (noisy, left_alone)]
-    lines = held_out_lines(*kinds, done, 6)
-    assert any(line.startswith("  after a codec, default recipes 60.00") for line in lines)
-    assert "taken for encoded: 0 of 8 that were not, 8 of 8 that were" in lines[-1]
+def test_weaker_settings_than_the_best_are_tried_after_an_average() -> None:
+    little = toy_fit(trials(), trials(noise=0.012))
+    best = little.table.single.default[0]
+    held = [chain[0] for chain in little.averaged[3].chains if len(chain) == 1]
+    assert {one for one in held if one.category == best.category} == set(settings_of("gaussian"))
+    assert little.table.averaged.default != little.table.single.default
+
+
+@pytest.mark.usefixtures("_few_layers")
+def test_the_head_shows_every_kind_of_view_without_and_with_the_default() -> None:
+    held = trials(8)
+    done = toy_fit(held)
+    lines = held_out_lines(held, {1: held, 3: held}, done, 6)
+    (line,) = (line for line in lines if line.startswith("  average of 3 frames: "))
+    pairs = [
+        part.split(" / ") for part in line.split(": ")[1].removesuffix(" (as fitted)").split(", ")
+    ]
+    assert len(pairs) == len(KINDS) == 4
+    bare = held.psnr(()).reshape(4, 2).mean(1)
+    assert [float(pair[0]) for pair in pairs] == pytest.approx(bare.tolist(), abs=0.006)
+    assert all(float(after) > float(before) for before, after in pairs)
 
 
 def test_attacked_faces_are_kept_between_runs_by_all_they_depend_on(tmp_path: Path) -> None:
