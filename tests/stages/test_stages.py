@@ -148,6 +148,11 @@ class Scene:
         return batch
 
     def play(self) -> Scene:
+        list(self.run_through(FRAMES))
+        return self
+
+    def run_through(self, frames: int) -> Iterator[FrameBatch]:
+        """The batches of so many frames, as they come out."""
         stages = Stages(
             find_faces=find_faces,
             align=align,
@@ -161,8 +166,7 @@ class Scene:
             paste=self._paste,
             reach=max(self.restorer.reach, self.inspector.reach),
         )
-        list(run(make_clip(FRAMES, size=self.batch), stages, self.report, strict=True))
-        return self
+        return run(make_clip(frames, size=self.batch), stages, self.report, strict=True)
 
 
 @pytest.fixture(scope="module")
