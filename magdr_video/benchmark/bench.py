@@ -280,10 +280,12 @@ def run_speed(
     quality: int = 0,
     plot: bool = False,
     variants: Sequence[str] = (),
+    clean: Path | None = None,
 ) -> dict[str, Any]:
     """Speed on clips, or on a self-made one where none is given; returns the document.
 
     Args:
+        clean: the only clip before it was protected, for PSNR(O).
         variants: made of each clip and measured after it, see `variants.VARIANTS`.
     """
     if plot:
@@ -305,7 +307,7 @@ def run_speed(
             ),
         ]
         rows = [
-            measure_clip(clip, settings, models, limit=limit, quality=quality, say=say)
+            measure_clip(clip, settings, models, limit=limit, quality=quality, clean=clean, say=say)
             for clip in clips
         ]
     held = speed_document(rows, settings, models)

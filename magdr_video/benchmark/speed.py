@@ -17,7 +17,7 @@ from magdr_video.benchmark.device_use import device_use
 from magdr_video.benchmark.document import machine, source_commit
 from magdr_video.benchmark.landmarks import landmark_errors
 from magdr_video.benchmark.precision_costs import precision_costs
-from magdr_video.benchmark.shortcuts import shortcut_costs
+from magdr_video.benchmark.shortcuts import shortcut_costs, translated
 from magdr_video.benchmark.stage_costs import (
     FACE_STAGES,
     PROFILED_FRAMES,
@@ -81,6 +81,8 @@ class PipelineRun:
     memory: MemoryTrace = field(default_factory=MemoryTrace)
     first_frame: float = 0.0
     """Seconds until the first frame was ready to be encoded, the weights being loaded."""
+    first_core: float = 0.0
+    """Processor seconds until then, which hardly depend on what else a machine does."""
     copied: int = 0
     """Bytes of planes written anew on the way: out of the decoder, pasted, into the encoder."""
     raw: int = 0
@@ -154,7 +156,7 @@ def _counted(batches: Iterable[FrameBatch], out: PipelineRun) -> Iterator[FrameB
 def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: int) -> PipelineRun:
     """The pipeline as `defend` runs it."""
     out = PipelineRun()
-    began = time.perf_counter()
+    began, core = time.perf_counter(), time.process_time()
     # What an earlier pass left with the allocator is none of this one's.
     give_back_memory()
     forget_peak()
@@ -172,6 +174,7 @@ def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: i
         def results() -> Iterator[FrameBatch]:
             for batch in run(remembered(), staged.stages, out.report, strict=True):
                 out.first_frame = out.first_frame or time.perf_counter() - began
+                out.first_core = out.first_core or time.process_time() - core
                 raw = frame_bytes(batch) * len(batch)
                 out.raw += raw
                 out.copied += 2 * raw + copied_bytes([source.pop(0)], [batch])
@@ -195,6 +198,7 @@ def measure_clip(
     *,
     limit: int = 0,
     quality: int = 0,
+    clean: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """All figures of one clip as JSON values, ratios first.
@@ -202,6 +206,8 @@ def measure_clip(
     Args:
         limit: frames of the clip that are used, rounded up to whole batches; 0 is all.
         quality: frames on which each shortcut is compared with doing without it; 0 for none.
+        clean: the clip before it was protected, whose translation is what should come out; the
+            clip itself where None.
     """
     plain_settings, plain_models = undefended(settings, models)
     with tempfile.TemporaryDirectory() as scratch:
@@ -225,7 +231,8 @@ def measure_clip(
         shortcuts = {}
         if quality:
             say(f"{clip.name}: what the shortcuts cost")
-            shortcuts = shortcut_costs(clip, settings, models, quality)
+            wanted = translated(clean or clip, plain_settings, plain_models, quality)
+            shortcuts = shortcut_costs(clip, settings, models, quality, wanted)
     return {
         "ratios": ratios(bare, plain, defended, stages),
         "clip": clip.name,
@@ -352,6 +359,7 @@ def _run(held: PipelineRun) -> dict[str, float]:
     return {
         **_stage(held.spent, held.frames),
         "first_frame_seconds": held.first_frame,
+        "first_frame_core_seconds": held.first_core,
         "bytes_copied_per_frame": held.copied / max(1, held.frames),
     }
 

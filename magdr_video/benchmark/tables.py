@@ -296,6 +296,8 @@ def speed_tables(held: Row) -> list[Table]:
         pairs += [("memory, MiB a 1000 frames (second half)", slope)]
         first = clip["runs"]["defended"]["first_frame_seconds"]
         pairs += [("first frame after the weights, s", number(first))]
+        core = clip["runs"]["defended"]["first_frame_core_seconds"]
+        pairs += [("the same in core-seconds", number(core))]
         pairs += [
             (f"face stages alone, faces a second, {key}", number(value, 1))
             for key, value in clip["faces_per_second"].items()
@@ -352,12 +354,21 @@ def _device_tables(clip: Row, name: str) -> list[Table]:
     ]
 
 
+SHORTCUT_HEAD = {
+    "psnr_o": "PSNR(O), dB",
+    "psnr_o_without": "PSNR(O) without, dB",
+    "psnr": "PSNR to the film without, dB",
+    "flicker": "flicker, levels",
+    "flicker_without": "flicker without",
+}
+
+
 def _shortcut_table(clip: Row) -> Table:
     lines = tuple(
-        (name, *(number(row[key]) for key in ("psnr", "flicker", "flicker_without")))
+        (name, *(number(row[key]) for key in SHORTCUT_HEAD))
         for name, row in clip["shortcuts"].items()
     )
-    head = ("shortcut", "PSNR to the film without, dB", "flicker, levels", "flicker without")
+    head = ("shortcut", *SHORTCUT_HEAD.values())
     return Table(f"What the shortcuts cost: {clip['clip']}", head, lines)
 
 

@@ -282,6 +282,9 @@ def speed(
     quality: int = typer.Option(
         0, "--quality", help="Compare so many frames with a run without each shortcut.", min=0
     ),
+    clean: Path | None = typer.Option(
+        None, "--clean", help="--quality: the one clip before it was protected, for PSNR(O)."
+    ),
     variants: str = typer.Option(
         "", "--variants", help="Made of each clip and measured too: 1080p, two-faces."
     ),
@@ -296,6 +299,8 @@ def speed(
 
     if as_json not in ("", "-") and not Path(as_json).parent.is_dir():
         raise OutputError(f"--json {as_json}: there is no such folder", hint="make it first")
+    if clean is not None:
+        _check_clean(clean, clips or [], variants)
     flags = {"run.device": device, "run.precision": precision}
     settings = load_settings(task=task, overrides=overrides, flags=flags)
     from magdr_video.benchmark.bench import run_speed
@@ -310,6 +315,7 @@ def speed(
         quality=quality,
         plot=plot,
         variants=_words(variants),
+        clean=clean,
     )
     _show(speed_tables(held), quiet or as_json == "-")
     if as_json == "-":
@@ -318,6 +324,12 @@ def speed(
         from magdr_video.provenance import write_json
 
         write_json(Path(as_json), held)
+
+
+def _check_clean(clean: Path, clips: Sequence[Path], variants: str) -> None:
+    if len(clips) != 1 or variants:
+        raise UsageError("--clean belongs to one clip", hint="name that clip alone")
+    _probe(clean)
 
 
 def _clips(clips: Sequence[Path]) -> Sequence[Path]:

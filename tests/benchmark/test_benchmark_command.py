@@ -58,3 +58,22 @@ def test_the_help_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> N
     assert code_of(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("detection", "reconstruction"))
+
+
+@pytest.mark.parametrize("more", [["b.mp4"], ["--variants", "1080p"]])
+def test_a_clean_clip_belongs_to_one_clip(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code_of(["speed", "a.mp4", *more, "--clean", "c.mp4"]) == 2
+    assert "--clean" in capsys.readouterr().err
+
+
+def test_a_document_that_could_not_be_written_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code_of(["speed", "a.mp4", "--json", str(tmp_path / "none" / "a.json")]) == 7
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_variant_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    assert code_of(["speed", "--variants", "8k", "--out", str(tmp_path)]) == 2

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from magdr_video.benchmark.shortcuts import SHORTCUTS, compare
+from magdr_video.benchmark.shortcuts import ON_A_DEVICE, SHORTCUTS, Film, compare
 from magdr_video.benchmark.tables import speed_tables
 from magdr_video.settings import Settings, build, flatten
 
@@ -45,7 +45,7 @@ def test_films_that_are_alike_or_untouched_have_no_error() -> None:
 
 def test_every_shortcut_names_settings_that_differ_from_the_usual_ones() -> None:
     usual = flatten(Settings())
-    for changed in SHORTCUTS.values():
+    for changed in [*SHORTCUTS.values(), *ON_A_DEVICE.values()]:
         assert flatten(build(usual | changed)) != usual
         assert all(usual[key] != value for key, value in changed.items())
     names = " ".join(SHORTCUTS)
@@ -54,7 +54,13 @@ def test_every_shortcut_names_settings_that_differ_from_the_usual_ones() -> None
 
 
 def test_the_table_of_shortcuts_follows_the_stages() -> None:
-    row = {"psnr": 40.0, "flicker": 1.0, "flicker_without": 1.5}
+    row = {
+        "psnr": 40.0,
+        "psnr_o": 30.0,
+        "psnr_o_without": 31.0,
+        "flicker": 1.0,
+        "flicker_without": 1.5,
+    }
     clip = {
         "clip": "a.mp4",
         "frames": 1,
@@ -63,7 +69,13 @@ def test_the_table_of_shortcuts_follows_the_stages() -> None:
         "passes": {},
         "landmarks": {"mean": 0.01, "p95": 0.02},
         "memory": {"slope_mib_per_1000_frames": None, "peak_mib": 1.0},
-        "runs": {"defended": {"first_frame_seconds": 1.0, "bytes_copied_per_frame": 1.0}},
+        "runs": {
+            "defended": {
+                "first_frame_seconds": 1.0,
+                "first_frame_core_seconds": 1.0,
+                "bytes_copied_per_frame": 1.0,
+            }
+        },
         "stages": {},
         "faces_per_second": {},
         "shortcuts": {"nothing held": row},
@@ -74,4 +86,14 @@ def test_the_table_of_shortcuts_follows_the_stages() -> None:
         "wall_ms_per_frame": 1.0,
     }
     tables = speed_tables({"clips": [clip], "task": "edit", "machine": {"cpu": "Test CPU"}})
-    assert tables[-1].rows == (("nothing held", "40.00", "1.00", "1.50"),)
+    assert tables[-1].rows == (("nothing held", "30.00", "31.00", "40.00", "1.00", "1.50"),)
+
+
+def test_psnr_o_counts_the_pixels_that_should_change() -> None:
+    source, wanted, came = films()
+    came[:, 6:] += 50  # where nothing was to change
+    # Every second of five frames is off by two levels.
+    expected = 10 * math.log10(255**2 / (4 * 2 / 5))
+    assert Film(source, wanted).psnr(came) == pytest.approx(expected)
+    assert Film(source, wanted).psnr(wanted) == math.inf
+    assert Film(source, source).psnr(came) == math.inf
