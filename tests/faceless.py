@@ -34,7 +34,16 @@ def without_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     models = SimpleNamespace(device=torch.device("cpu"), weights={}, notes=())
     stages = Stages(find_none, align_none, *[never] * 6)
     counts: Any = SimpleNamespace(
-        passes=0, tracks=0, small=0, filled=0, unfilled=0, jitter=0.0, reference=None
+        scout=lambda batches, **_: batches,
+        searched_every=1,
+        aspect=1.0,
+        passes=0,
+        tracks=0,
+        small=0,
+        filled=0,
+        unfilled=0,
+        jitter=0.0,
+        reference=None,
     )
     monkeypatch.setattr(runs, "load_models", lambda settings: models)
     monkeypatch.setattr(runs, "stage_clip", lambda *_, **__: Staged(stages, counts, counts))

@@ -61,9 +61,16 @@ def inverting(meanwhile: Meanwhile = lambda batch: None) -> Staged:
         translate=lambda restored, condition, verdict: restored,
         paste=paste,
     )
-    finder: Any = SimpleNamespace(passes=0)
+    finder: Any = SimpleNamespace(passes=0, scout=lambda batches, **_: batches)
     tracker: Any = SimpleNamespace(
-        tracks=1, small=0, filled=0, unfilled=0, jitter=0.0, reference=None
+        searched_every=1,
+        aspect=1.0,
+        tracks=1,
+        small=0,
+        filled=0,
+        unfilled=0,
+        jitter=0.0,
+        reference=None,
     )
     return Staged(stages, finder, tracker, {})
 

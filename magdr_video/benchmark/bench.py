@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from magdr_video.benchmark.figures import (
 )
 from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.scene import Scene, make_scenes
-from magdr_video.benchmark.speed import measure_clip, speed_document
+from magdr_video.benchmark.speed import SpeedPlan, measure_clip, speed_document
 from magdr_video.benchmark.table import Table
 from magdr_video.benchmark.tables import (
     adaptive_tables,
@@ -275,17 +276,16 @@ def run_speed(
     settings: Settings,
     out: Path,
     say: Say,
+    plan: SpeedPlan,
     *,
-    limit: int = 0,
-    quality: int = 0,
-    plot: bool = False,
     variants: Sequence[str] = (),
-    clean: Path | None = None,
+    plot: bool = False,
 ) -> dict[str, Any]:
     """Speed on clips, or on a self-made one where none is given; returns the document.
 
+    It is written after each clip, so that an interruption leaves what was measured.
+
     Args:
-        clean: the only clip before it was protected, for PSNR(O).
         variants: made of each clip and measured after it, see `variants.VARIANTS`.
     """
     if plot:
@@ -293,26 +293,19 @@ def run_speed(
     require_variants(variants)
     _make_folder(out)
     models = load_models(settings)
-    with tempfile.TemporaryDirectory() as scratch:
-        if not clips:
-            own = Path(scratch) / "portrait.mp4"
-            write_source(own, SELF_MADE_SECONDS, overwrite=True)
-            clips = [own]
-        clips = [
-            *clips,
-            *(
-                make_variant(clip, name, Path(scratch), limit)
-                for clip in clips
-                for name in variants
-            ),
-        ]
-        rows = [
-            measure_clip(clip, settings, models, limit=limit, quality=quality, clean=clean, say=say)
-            for clip in clips
-        ]
-    held = speed_document(rows, settings, models)
+    rows: list[dict[str, Any]] = []
+    held: dict[str, Any] = {}
     figures = {"cost": lambda path: cost_figure(rows, path)} if plot else {}
-    _write(out, "speed", held, speed_tables(held), figures, say)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if not clips:
+            clips = [folder / "portrait.mp4"]
+            write_source(clips[0], SELF_MADE_SECONDS, overwrite=True)
+        made = (make_variant(clip, name, folder, plan.limit) for clip in clips for name in variants)
+        for clip in chain(clips, made):
+            rows.append(measure_clip(clip, settings, models, plan, say))
+            held = speed_document(rows, settings, models)
+            _write(out, "speed", held, speed_tables(held), figures, say)
     return held
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 
@@ -72,7 +73,9 @@ def device_use(device: torch.device) -> Iterator[DeviceUse]:
     from torch.profiler import ProfilerActivity, profile
 
     torch.cuda.synchronize(device)
-    with profile(activities=[ProfilerActivity.CUDA]) as recorded:
+    # It warns that events of earlier cycles are lost; there is one cycle.
+    with catch_warnings(), profile(activities=[ProfilerActivity.CUDA]) as recorded:
+        simplefilter("ignore", UserWarning)
         began = time.perf_counter()
         yield out
         torch.cuda.synchronize(device)

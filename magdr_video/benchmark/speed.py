@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,209 +20,85 @@ from magdr_video.benchmark.shortcuts import shortcut_costs, translated
 from magdr_video.benchmark.stage_costs import (
     FACE_STAGES,
     PROFILED_FRAMES,
-    copied_bytes,
-    encode,
-    first_frames,
-    frame_bytes,
     stage_costs,
     stage_uses,
 )
-from magdr_video.benchmark.stopwatch import MemoryTrace, Spent, forget_peak, peak_memory
-from magdr_video.delivery.translation import (
-    FINISHED_BATCHES,
-    PREFETCHED_BATCHES,
-    TIDIED_BATCHES,
+from magdr_video.benchmark.stopwatch import Spent
+from magdr_video.benchmark.whole_runs import (
+    WARM_FRAMES,
+    PipelineRun,
+    transcode,
+    undefended,
+    whole,
 )
-from magdr_video.device import batch_size, describe, give_back_memory
+from magdr_video.device import describe
 from magdr_video.errors import InputError
 from magdr_video.loading import Models
-from magdr_video.pipeline import run
 from magdr_video.provenance import library_versions, sha256_of
 from magdr_video.runs import crops_of
 from magdr_video.settings import Settings, flatten
-from magdr_video.staging import stage_clip
-from magdr_video.types import FrameBatch, RunReport
-from magdr_video.video.prefetch import prefetch
-from magdr_video.video.reader import OPENING, ClipReader
-
-AHEAD, FINISHED = PREFETCHED_BATCHES, FINISHED_BATCHES
-"""Batches decoded ahead, and finished ahead of the encoder, as in a run."""
-
 
 WARM_UP = 32
 """Frames, rounded up to batches, that run before anything is measured."""
 
+DEVICE_WARM_UP = 144
+"""The same on a CUDA device, whose libraries plan each new shape: batches of all sizes."""
 
-GIVE_BACK_EVERY = TIDIED_BATCHES
-"""Batches after which free memory goes back to the system, as in a run."""
-
-WARM_FRAMES = 64
-"""Frames after which the caches count as warm: a track's first verdict and choice are behind."""
-
-
-@dataclass
-class Mark:
-    """How far a run was at one frame."""
-
-    frames: int = 0
-    wall: float = 0.0
-    core: float = 0.0
-    faces: int = 0
-    passes: int = 0
+LANDMARK_FRAMES = 96
+"""Frames at most on which landmarks are compared with those of every frame."""
 
 
-@dataclass
-class PipelineRun:
-    """One pass over a clip from file to file."""
+@dataclass(frozen=True)
+class SpeedPlan:
+    """What is measured of each clip."""
 
-    spent: Spent = field(default_factory=Spent)
-    report: RunReport = field(default_factory=RunReport)
-    memory: MemoryTrace = field(default_factory=MemoryTrace)
-    first_frame: float = 0.0
-    """Seconds until the first frame was ready to be encoded, the weights being loaded."""
-    first_core: float = 0.0
-    """Processor seconds until then, which hardly depend on what else a machine does."""
-    copied: int = 0
-    """Bytes of planes written anew on the way: out of the decoder, pasted, into the encoder."""
-    raw: int = 0
-    """Bytes of the frames themselves, once."""
-    refined: int = 0
-    """Faces that went through MTCNN's last net alone."""
-    peak: float = 0.0
-    """MiB of memory at most."""
-    marks: list[Mark] = field(default_factory=list)
-    """After each batch."""
-
-    @property
-    def frames(self) -> int:
-        """Frames that came out."""
-        return self.report.frames_out
-
-    @property
-    def rate(self) -> float:
-        """Frames a second."""
-        return self.frames / self.spent.wall if self.spent.wall else 0.0
-
-    def mark(self) -> None:
-        """Note how far the run is."""
-        wall, core = time.perf_counter(), time.process_time()
-        held = self.report
-        self.marks.append(Mark(held.frames_out, wall, core, held.faces, held.generator_passes))
-
-    def warm(self) -> Mark | None:
-        """What was added after the caches were warm; None where the clip is too short."""
-        begun = [mark for mark in self.marks if mark.frames >= WARM_FRAMES]
-        if len(begun) < 2:
-            return None
-        a, b = begun[0], begun[-1]
-        return Mark(
-            b.frames - a.frames,
-            b.wall - a.wall,
-            b.core - a.core,
-            b.faces - a.faces,
-            b.passes - a.passes,
-        )
-
-
-def undefended(settings: Settings, models: Models) -> tuple[Settings, Models]:
-    """The same run without detector and reconstructor."""
-    detection = dataclasses.replace(settings.detection, enabled=False)
-    repair = dataclasses.replace(settings.reconstruction, enabled=False)
-    plain = dataclasses.replace(settings, detection=detection, reconstruction=repair)
-    return plain, dataclasses.replace(models, table=None)
-
-
-def transcode(clip: Path, folder: Path, settings: Settings, limit: int) -> PipelineRun:
-    """Decode and encode with nothing in between."""
-    out = PipelineRun()
-    with (
-        out.spent.running(),
-        ClipReader(clip, batch=batch_size(settings.run.batch, settings.run.device)) as reader,
-    ):
-        ahead = prefetch(first_frames(reader, limit), AHEAD)
-        encode(clip, folder / "transcode.mkv", _counted(ahead, out), settings)
-    return out
-
-
-def _counted(batches: Iterable[FrameBatch], out: PipelineRun) -> Iterator[FrameBatch]:
-    for batch in batches:
-        out.report.frames_out += len(batch)
-        raw = frame_bytes(batch) * len(batch)
-        out.raw, out.copied = out.raw + raw, out.copied + 2 * raw
-        yield batch
-
-
-def whole(clip: Path, folder: Path, settings: Settings, models: Models, limit: int) -> PipelineRun:
-    """The pipeline as `defend` runs it."""
-    out = PipelineRun()
-    began, core = time.perf_counter(), time.process_time()
-    # What an earlier pass left with the allocator is none of this one's.
-    give_back_memory()
-    forget_peak()
-    size = batch_size(settings.run.batch, settings.run.device)
-    reading = ClipReader(clip, batch=size, opening=OPENING)
-    with out.spent.running(models.device.type), reading as held:
-        staged = stage_clip(settings, models, held.info, out.report)
-        source: list[FrameBatch] = []
-
-        def remembered() -> Iterator[FrameBatch]:
-            for batch in prefetch(first_frames(held, limit), AHEAD):
-                source.append(batch)
-                yield batch
-
-        def results() -> Iterator[FrameBatch]:
-            for batch in run(remembered(), staged.stages, out.report, strict=True):
-                out.first_frame = out.first_frame or time.perf_counter() - began
-                out.first_core = out.first_core or time.process_time() - core
-                raw = frame_bytes(batch) * len(batch)
-                out.raw += raw
-                out.copied += 2 * raw + copied_bytes([source.pop(0)], [batch])
-                out.report.frames_out += len(batch)
-                out.memory.note(out.report.frames_out)
-                yield batch
-                if len(out.marks) % GIVE_BACK_EVERY == 0:
-                    give_back_memory()
-                out.mark()
-
-        encode(clip, folder / "whole.mkv", prefetch(results(), FINISHED), settings)
-    staged.count_into(out.report)
-    out.refined, out.peak = staged.finder.refined, peak_memory()
-    return out
+    limit: int = 0
+    """Frames of the clip that are used, rounded up to whole batches; 0 is all."""
+    quality: int = 0
+    """Frames on which each shortcut is compared with doing without it; 0 for none."""
+    clean: Path | None = None
+    """The clip before it was protected, whose translation is what should come out; the clip itself
+    where None."""
+    presets: tuple[str, ...] = ()
+    """Further presets of the encoder to run with."""
 
 
 def measure_clip(
     clip: Path,
     settings: Settings,
     models: Models,
-    *,
-    limit: int = 0,
-    quality: int = 0,
-    clean: Path | None = None,
+    plan: SpeedPlan,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """All figures of one clip as JSON values, ratios first.
-
-    Args:
-        limit: frames of the clip that are used, rounded up to whole batches; 0 is all.
-        quality: frames on which each shortcut is compared with doing without it; 0 for none.
-        clean: the clip before it was protected, whose translation is what should come out; the
-            clip itself where None.
-    """
+    """All figures of one clip as JSON values, ratios first."""
+    limit, quality = plan.limit, plan.quality
     plain_settings, plain_models = undefended(settings, models)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         # The first pass of each network pays for memory and kernels that later ones find.
-        whole(clip, folder, settings, models, WARM_UP)
+        is_cpu = models.device.type == "cpu"
+        whole(clip, folder, settings, models, WARM_UP if is_cpu else DEVICE_WARM_UP)
         say(f"{clip.name}: plain transcode")
         bare = transcode(clip, folder, settings, limit)
         say(f"{clip.name}: undefended")
         plain = whole(clip, folder, plain_settings, plain_models, limit)
         say(f"{clip.name}: defended")
         defended = whole(clip, folder, settings, models, limit)
+        say(f"{clip.name}: defended, without an encoder")
+        others = {
+            "defended, not encoded": whole(clip, folder, settings, models, limit, encoded=False)
+        }
+        for preset in plan.presets:
+            say(f"{clip.name}: with the encoder's preset {preset}")
+            output = dataclasses.replace(settings.output, preset=preset)
+            faster = dataclasses.replace(settings, output=output)
+            others[f"transcode, {preset}"] = transcode(clip, folder, faster, limit)
+            others[f"defended, {preset}"] = whole(clip, folder, faster, models, limit)
         say(f"{clip.name}: each stage alone")
         stages, _ = stage_costs(clip, folder, settings, models, limit)
         say(f"{clip.name}: landmarks against those of every frame")
-        found = landmark_errors(clip, settings, models, limit).values()
+        followed = min(limit or LANDMARK_FRAMES, LANDMARK_FRAMES)
+        found = landmark_errors(clip, settings, models, followed).values()
         device = {}
         if models.device.type == "cuda":
             say(f"{clip.name}: what the device does")
@@ -231,7 +106,7 @@ def measure_clip(
         shortcuts = {}
         if quality:
             say(f"{clip.name}: what the shortcuts cost")
-            wanted = translated(clean or clip, plain_settings, plain_models, quality)
+            wanted = translated(plan.clean or clip, plain_settings, plain_models, quality)
             shortcuts = shortcut_costs(clip, settings, models, quality, wanted)
     return {
         "ratios": ratios(bare, plain, defended, stages),
@@ -250,6 +125,7 @@ def measure_clip(
             "transcode": _run(bare),
             "undefended": _run(plain),
             "defended": _run(defended),
+            **{name: _run(held) for name, held in others.items()},
         },
         "memory": {
             "frames": defended.memory.frames,

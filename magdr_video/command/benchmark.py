@@ -285,6 +285,9 @@ def speed(
     clean: Path | None = typer.Option(
         None, "--clean", help="--quality: the one clip before it was protected, for PSNR(O)."
     ),
+    presets: str = typer.Option(
+        "", "--encoder-presets", help="Run with these as well, such as veryfast."
+    ),
     variants: str = typer.Option(
         "", "--variants", help="Made of each clip and measured too: 1080p, two-faces."
     ),
@@ -304,18 +307,18 @@ def speed(
     flags = {"run.device": device, "run.precision": precision}
     settings = load_settings(task=task, overrides=overrides, flags=flags)
     from magdr_video.benchmark.bench import run_speed
+    from magdr_video.benchmark.speed import SpeedPlan
     from magdr_video.benchmark.tables import speed_tables
 
+    plan = SpeedPlan(limit=frames, quality=quality, clean=clean, presets=_words(presets))
     held = run_speed(
         _clips(clips or []),
         settings,
         out,
         _say(quiet),
-        limit=frames,
-        quality=quality,
-        plot=plot,
+        plan,
         variants=_words(variants),
-        clean=clean,
+        plot=plot,
     )
     _show(speed_tables(held), quiet or as_json == "-")
     if as_json == "-":

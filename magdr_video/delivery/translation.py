@@ -27,12 +27,16 @@ from magdr_video.video.writer import ClipWriter
 
 Tick = Callable[[int, Fraction], None]
 """Progress: frames done and the time reached, in seconds after the first frame."""
+Scouted = Callable[[Iterator[FrameBatch]], Iterator[FrameBatch]]
+"""Passes batches on, the frames that are due searched for faces."""
 Stop = Callable[[], int]
 """Asked now and then: the number of a signal that wants the run to end, or 0."""
 
 Item = TypeVar("Item")
 
-PREFETCHED_BATCHES = 2
+PREFETCHED_BATCHES = 1
+SCOUTED_BATCHES = 1
+"""Batches that may wait behind the decoder, and behind the search for faces."""
 FINISHED_BATCHES = 1
 """Batches that may wait for the encoder; one more is in the stages' hands."""
 TIDIED_BATCHES = 4
@@ -81,7 +85,7 @@ class Translation:
                     decoded += len(batch) if batch.first_index >= begin else 0
                     yield batch
 
-        with read_ahead(self.reader) as ahead:
+        with read_ahead(self.reader, lambda held: self.staged.scouted(held, skip)) as ahead:
             strict = self.settings.run.strict
             guarded = ending_when_spent(stages)
             for batch in run(seen(ahead), guarded, self.report, strict=strict, begin=begin):
@@ -167,13 +171,18 @@ def worked_ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
 
 
 @contextmanager
-def read_ahead(reader: ClipReader) -> Iterator[Iterator[FrameBatch]]:
-    """Batches decoded in a thread, which ends with the block whatever happens in it."""
+def read_ahead(reader: ClipReader, scouted: Scouted) -> Iterator[Iterator[FrameBatch]]:
+    """Batches decoded in one thread, and searched for faces in another.
+
+    Both end with the block, whatever happens in it.
+    """
     ahead = prefetch(iter(reader), PREFETCHED_BATCHES)
+    found = prefetch(scouted(ahead), SCOUTED_BATCHES)
     try:
-        yield ahead
+        yield found
     finally:
         reader.abandon()
+        found.close()  # type: ignore[attr-defined]
         ahead.close()  # type: ignore[attr-defined]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +57,7 @@ class FaceDetector:
         """Frames that went through all three nets."""
         self.refined = 0
         """Faces that went through the last net alone."""
+        self._scouted: dict[int, Detections] = {}
         self._device = torch.device(device)
         self._mtcnn = MTCNN(
             min_face_size=min_face,
@@ -77,11 +78,43 @@ class FaceDetector:
             aspect: width of a pixel over its height (1.09 for the 12:11 of PAL), so that the
                 nets see no squeezed faces.
         """
+        self.passes += len(frames)
+        known = {i: self._scouted.pop(batch.first_index + i, None) for i in frames}
+        rest = [index for index, held in known.items() if held is None]
+        known |= dict(zip(rest, self._search(batch, rest, aspect), strict=True))
+        return [found for index in frames if (found := known[index]) is not None]
+
+    def scout(
+        self, batches: Iterable[FrameBatch], *, every: int, aspect: float = 1.0, skip: int = 0
+    ) -> Iterator[FrameBatch]:
+        """Search frames before anybody asks for them, in whatever thread takes the batches.
+
+        A search depends on nothing but its frame; a later call finds what it said, and counts it.
+
+        Args:
+            batches: of a clip, from its first one on; they are passed through.
+            every: every so many frames of a shot, from its first one on, are searched.
+            aspect: as for a call.
+            skip: number of the first frame that will be asked for.
+        """
+        begun = 0
+        for batch in batches:
+            due = []
+            for index, is_cut in enumerate(batch.cut):
+                number = batch.first_index + index
+                begun = number if is_cut else begun
+                if number >= skip and (number - begun) % every == 0:
+                    due.append(index)
+            for index, found in zip(due, self._search(batch, due, aspect), strict=True):
+                self._scouted[batch.first_index + index] = found
+            yield batch
+
+    def _search(self, batch: FrameBatch, frames: Sequence[int], aspect: float) -> list[Detections]:
         if not frames:
             return []
         height, width = self._scaled_size(batch.height, batch.width, aspect)
         rgb = batch_to_rgb(_pick(batch, frames), height, width)
-        return self.detect(rgb, (batch.width / width, batch.height / height))
+        return self._detect(rgb, (batch.width / width, batch.height / height))
 
     def detect(
         self, rgb: NDArray[np.uint8], scale: float | tuple[float, float] = 1.0
@@ -95,8 +128,13 @@ class FaceDetector:
         Returns:
             One value a frame, in pixels of the full frame; pixel centres at integer + 0.5.
         """
+        self.passes += len(rgb)
+        return self._detect(rgb, scale)
+
+    def _detect(
+        self, rgb: NDArray[np.uint8], scale: float | tuple[float, float]
+    ) -> list[Detections]:
         count, height, width = rgb.shape[:3]
-        self.passes += count
         if count == 0 or min(height, width) < self.min_face:
             return [Detections.none() for _ in range(count)]
         with torch.inference_mode():

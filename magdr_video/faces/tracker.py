@@ -97,6 +97,16 @@ class FaceTracker:
         self._empty, self._empty_shot = 0, -1
 
     @property
+    def aspect(self) -> float:
+        """Width of a pixel over its height."""
+        return self._aspect
+
+    @property
+    def searched_every(self) -> int:
+        """Frames of a shot from one search of a whole frame to the next, if all goes well."""
+        return self._stride if self._follower is None else self._period
+
+    @property
     def jitter(self) -> float:
         """Mean second difference of the landmarks given out, over the eye distance."""
         return self._jitter.value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from magdr_video.benchmark import precision_costs, speed, stage_costs
+from magdr_video.benchmark import precision_costs, speed, stage_costs, whole_runs
 from magdr_video.benchmark.device_use import DeviceUse, Piece, add_up, device_use
 from magdr_video.benchmark.landmarks import LandmarkErrors
 from magdr_video.benchmark.stopwatch import (
@@ -55,6 +56,12 @@ class FakeParts:
     unfilled = 0
     jitter = 0.0
     reference = None
+    searched_every = 1
+    aspect = 1.0
+
+    @staticmethod
+    def scout(batches: Iterator[FrameBatch], **_: object) -> Iterator[FrameBatch]:
+        return batches
 
 
 def fake_stages(settings: object, models: object, info: object, report: RunReport) -> Staged:
@@ -94,18 +101,24 @@ class FakeModels:
 @pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     clip = made_clip(tmp_path)
-    for module in (speed, stage_costs):
+    for module in (whole_runs, stage_costs):
         monkeypatch.setattr(module, "stage_clip", fake_stages)
     monkeypatch.setattr(speed, "undefended", lambda settings, models: (settings, models))
     errors = LandmarkErrors(np.array([0.01, 0.03]), 3, extra=0, passes=3, refined=10, frames=40)
     monkeypatch.setattr(speed, "landmark_errors", lambda *given: errors)
-    return speed.measure_clip(clip, load_settings(task="edit"), FakeModels())  # type: ignore[arg-type]
+    return speed.measure_clip(
+        clip,
+        load_settings(task="edit"),
+        FakeModels(),  # type: ignore[arg-type]
+        speed.SpeedPlan(presets=("ultrafast",)),
+    )
 
 
 def test_a_clip_is_measured_from_end_to_end(measured: dict) -> None:
     assert measured["frames"] == measured["faces"] == 40
     assert set(measured["stages"]) == set(stage_costs.STAGES)
-    assert set(measured["runs"]) == {"transcode", "undefended", "defended"}
+    runs = {"transcode", "undefended", "defended", "defended, not encoded"}
+    assert set(measured["runs"]) == runs | {"transcode, ultrafast", "defended, ultrafast"}
     assert all(value > 0 for value in measured["ratios"].values())
     assert measured["memory"]["frames"][-1] == 40
 
@@ -128,7 +141,7 @@ def test_the_table_has_ratios_first_and_names_the_processor(measured: dict) -> N
     first, second = speed_tables(held)
     assert first.rows[0][0] == "defended / undefended"
     assert "Test CPU" in second.title
-    assert len(second.rows) == len(stage_costs.STAGES) + 3
+    assert len(second.rows) == len(stage_costs.STAGES) + 6
 
 
 def test_a_limit_is_rounded_up_to_whole_batches(tmp_path: Path) -> None:
@@ -164,7 +177,7 @@ def test_time_is_added_up_even_when_the_work_fails() -> None:
 
 
 def test_what_comes_after_the_caches_are_warm_is_counted_apart() -> None:
-    held = speed.PipelineRun()
+    held = whole_runs.PipelineRun()
     for frames, passes in ((16, 60), (64, 120), (80, 136), (112, 170)):
         held.report.frames_out = held.report.faces = frames
         held.report.generator_passes = passes

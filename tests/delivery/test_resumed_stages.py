@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,6 +49,10 @@ class ScriptedFinder(FaceDetector):
         """What the script says of these frames."""
         self.passes += len(frames)
         return [self._one(batch.first_index + index) for index in frames]
+
+    def scout(self, batches: Iterable[FrameBatch], **_: object) -> Iterator[FrameBatch]:
+        """Nothing is searched ahead."""
+        yield from batches
 
     def _one(self, number: int) -> Detections:
         if number in (9, 14, 15):

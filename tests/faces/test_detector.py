@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage import data
 from skimage.transform import resize
 
+from magdr_video.faces.detections import Detections
 from magdr_video.faces.detector import FaceDetector
+from magdr_video.faces.tracker import FaceTracker
+from magdr_video.types import FrameBatch
 from magdr_video.video.colour import rgb_to_batch
 from tests.faces.batches import make_batch
 
@@ -74,3 +79,43 @@ def test_the_last_net_alone_finds_the_landmarks_in_a_box_that_is_a_little_off(
     apart = (seen.landmarks[0] - found.landmarks[0]) * [aspect, 1.0]
     assert np.linalg.norm(apart, axis=1).mean() < 0.06 * eyes
     assert len(detector.refine(batch, [], np.zeros((0, 4)))) == 0
+
+
+def test_what_was_scouted_is_known_and_counted_when_it_is_asked_for(
+    detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+
+    def search(batch: FrameBatch, frames: Sequence[int], aspect: float) -> list[Detections]:
+        searched.extend(batch.first_index + index for index in frames)
+        return [Detections.none() for _ in frames]
+
+    monkeypatch.setattr(detector, "_search", search)
+    batches = [make_batch(5, 8, 8, first=first, cuts=(7,)) for first in range(0, 20, 5)]
+    before = detector.passes
+    assert list(detector.scout(iter(batches), every=4, skip=5)) == batches
+    # Every fourth of each shot; the second shot begins at 7.
+    assert searched == [7, 11, 15, 19]
+    assert detector.passes == before
+    assert len(detector(batches[1], [1, 2, 3])) == 3
+    assert searched == [7, 11, 15, 19, 6, 8]
+    assert detector.passes == before + 3
+    detector(batches[1], [2])
+    assert searched[-1] == 7  # what was asked for is forgotten
+
+
+def test_a_tracker_sees_the_same_faces_with_a_scout_ahead(
+    portrait: NDArray[np.uint8],
+) -> None:
+    frames = np.stack([np.roll(portrait, 3 * step, axis=1) for step in range(20)])
+    whole = rgb_to_batch(frames, make_batch(20, 512, 512, cuts=(13,)))
+    found = []
+    for is_scouted in (False, True):
+        finder = FaceDetector("cpu", long_side=256)
+        tracker = FaceTracker(finder, refine=finder.refine, period=8)
+        every = tracker.searched_every
+        ahead = finder.scout(iter([whole]), every=every) if is_scouted else iter([whole])
+        found.append((next(tracker.track(ahead))[1], finder.passes))
+    (plain, passes), (scouted, passes_scouted) = found
+    np.testing.assert_array_equal(plain.landmarks, scouted.landmarks)
+    assert passes == passes_scouted
