@@ -140,12 +140,12 @@ class View:
     Attributes:
         affine: (2, 3), input pixels to output pixels, (x, y), pixel centres at integers.
         size: side of the output.
-        gain, lift, sigma: of brightness and of the blur.
+        gain: of each channel, (3,). lift: of brightness. sigma: of the blur.
     """
 
     affine: Array
     size: int
-    gain: float
+    gain: Array
     lift: float
     sigma: float
 
@@ -183,7 +183,10 @@ def draw_view(source: int, size: int, rng: np.random.Generator, *, calm: float =
         calm: share of the full range of turns, shifts and scales.
     """
     affine = _jitter_affine(rng, source, size, calm)
-    gain, lift = rng.uniform(0.85, 1.15), rng.uniform(-12, 12)
+    gain, lift = np.full(3, rng.uniform(0.85, 1.15)), rng.uniform(-12, 12)
+    if rng.random() < 0.4:
+        # The light of a studio: hair must not pass for blond because the lamp is yellow.
+        gain = gain * rng.uniform(0.8, 1.2, 3)
     sigma = rng.uniform(0.4, 0.9) if rng.random() < 0.3 else 0.0
     return View(affine, size, gain, lift, sigma)
 

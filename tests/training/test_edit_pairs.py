@@ -13,7 +13,7 @@ from magdr_video.training.edit_pairs import (
     draw_pair,
     load_views,
 )
-from magdr_video.training.faces_data import OmiFaces
+from magdr_video.training.faces_data import OmiFaces, draw_view
 from magdr_video.training.prototypes import Prototype, mean_shape, transform_face
 from magdr_video.training.recolour import HAIR_COLOURS
 
@@ -138,3 +138,11 @@ def test_only_what_is_asked_of_gender_and_age_is_missed() -> None:
     male, female = (torch.tensor([[0.0, 0.0, 0.0, asked, 0.5]]).expand(3, -1) for asked in (1.0, 0))
     assert disobedience(reader, images, male) < 0.02
     assert disobedience(reader, images, female) > 1.9
+
+
+def test_some_views_are_lit_by_a_coloured_lamp_and_both_images_of_a_pair_alike() -> None:
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    views = [draw_view(64, 32, np.random.default_rng(seed)) for seed in range(40)]
+    spread = [np.ptp(view.of(grey)[16, 16].astype(int)) for view in views]
+    assert 5 < sum(value > 3 for value in spread) < 30
+    assert np.array_equal(views[0].of(grey), views[0].of(grey.copy()))
