@@ -133,7 +133,7 @@ def stage_clip(
         inspect=inspect,
         reconstruct=reconstruct,
         translate=lambda restored, conditions, verdict: translate_by_verdict(
-            generate, restored, conditions, verdict
+            generate, restored, conditions, verdict, use_drafts=models.precision.drafts_serve
         ),
         paste=_paste,
         reach=max(getattr(inspect, "reach", 0), getattr(reconstruct, "reach", 0)),

@@ -27,6 +27,11 @@ class Precision:
     inspection: bool = False
     """The generator, where the detector measures it: the tables were fitted to the full one."""
 
+    @property
+    def drafts_serve(self) -> bool:
+        """True where what the detector measured is what would be shown."""
+        return self.translation == self.inspection
+
 
 def choose_precision(name: str, device: torch.device) -> Precision:
     """'full' is all at 32 bits, 'half' all at 16, 'auto' at 16 where the figures stay.

@@ -157,7 +157,7 @@ def test_what_is_written_in_place_is_what_a_copy_would_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Two faces overlap; runs of one face each must not see what another has painted.
-    monkeypatch.setattr("magdr_video.faces.pasting._PIXELS_AT_ONCE", 1)
+    monkeypatch.setattr("magdr_video.faces.patches._PIXELS_AT_ONCE", 1)
     batch, crops, translated = overlapping()
     copied = paste(batch, crops, translated, whole(crops))
     written = paste(batch, crops, translated, whole(crops), in_place=True)
@@ -189,7 +189,7 @@ def test_a_failure_leaves_the_frames_as_they_were(monkeypatch: pytest.MonkeyPatc
     weight = whole(crops)
     calls = iter([(16.0, 235.0)] * 2)
     monkeypatch.setattr(
-        "magdr_video.faces.pasting._limits", lambda *given: next(calls, None) or broken()
+        "magdr_video.faces.patches._limits", lambda *given: next(calls, None) or broken()
     )
     with pytest.raises(ZeroDivisionError):
         paste(batch, crops, translated, weight, in_place=True)
@@ -205,7 +205,7 @@ def test_a_face_alone_and_the_same_beside_others_get_the_same_pixels(
     translated = (crops.data + 0.3).clamp(0, 1)
     alone = paste(batch, crops, translated, whole(crops))
     nobody = np.zeros(2, np.bool_)
-    monkeypatch.setattr("magdr_video.faces.pasting._alone", lambda *given: nobody)
+    monkeypatch.setattr("magdr_video.faces.pasting.faces_alone", lambda *given: nobody)
     for ours, theirs in zip(
         alone.planes, paste(batch, crops, translated, whole(crops)).planes, strict=True
     ):

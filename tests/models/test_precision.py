@@ -26,6 +26,8 @@ def test_what_the_tables_were_fitted_to_is_in_half_precision_only_when_asked() -
     assert choose_precision("auto", CUDA) == Precision(parser=True, translation=True)
     assert choose_precision("half", CUDA).inspection
     assert choose_precision("full", CUDA) == Precision()
+    served = [choose_precision(name, CUDA).drafts_serve for name in ("auto", "half", "full")]
+    assert served == [False, True, True]
 
 
 def test_a_processor_computes_in_full_and_refuses_half() -> None:

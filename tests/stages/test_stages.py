@@ -339,6 +339,8 @@ def test_drafts_are_used_for_inspected_clean_faces_only() -> None:
     expected = ToyGenerator()(crops[1:], condition[1:])
     torch.testing.assert_close(out[1:], expected, atol=1e-5, rtol=0)
     assert torch.all(verdict.draft == 0.25)
+    shown = translate_by_verdict(generator, crops, condition, verdict, use_drafts=False)
+    torch.testing.assert_close(shown, ToyGenerator()(crops, condition), atol=1e-5, rtol=0)
 
 
 def carried(size: int, period: int) -> tuple[list[tuple[int, int]], RunReport, Tensor]:
