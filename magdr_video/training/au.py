@@ -40,7 +40,7 @@ class AuRecipe:
     size: int = 128
     width: int = 24
     batch: int = 64
-    steps: int = 6000
+    steps: int = 3500
     rate: float = 2e-3
     last_rate: float = 2e-5
     decay: float = 1e-2
