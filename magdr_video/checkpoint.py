@@ -102,6 +102,8 @@ class _Writer(pickle.Pickler):
         """Names what is used; a frame's pixels are decoded again."""
         if id(obj) in self._used:
             return ("used", self._used[id(obj)])
+        if isinstance(obj, MethodType) and id(obj.__self__) in self._used:
+            return ("method", (self._used[id(obj.__self__)], obj.__name__))
         if isinstance(obj, FrameBatch):
             return ("frames", obj.first_index)
         return None
@@ -121,7 +123,16 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> object:
         """What is used in this process; no frames, since they come from the decoder."""
         kind, name = pid
+        if kind == "method":
+            return self._method(*name)
         return self._used[name] if kind == "used" else None
+
+    def _method(self, owner: str, name: str) -> object:
+        """A public method of what is used in this process."""
+        found: object = None if name.startswith("_") else getattr(self._used[owner], name, None)
+        if not isinstance(found, MethodType):
+            raise pickle.UnpicklingError(f"a state may not use {owner}.{name}")
+        return found
 
     def find_class(self, module: str, name: str) -> Any:
         """Only what makes values."""

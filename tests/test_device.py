@@ -87,3 +87,11 @@ def test_products_are_coarse_inside_alone_whatever_happens_there() -> None:
         assert all(backend.allow_tf32 for backend in held)
         raise ZeroDivisionError
     assert [backend.allow_tf32 for backend in held] == before
+
+
+def test_a_batch_is_as_asked_or_suits_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device.batch_size(5, "cpu") == 5
+    assert device.batch_size(0, "cpu") == device.CPU_BATCH
+    monkeypatch.setattr(device, "choose_device", lambda name: torch.device("cuda", 0))
+    assert device.batch_size(0, "auto") == device.DEVICE_BATCH
+    assert device.batch_size(5, "auto") == 5

@@ -7,6 +7,7 @@ says, and the table finds every face perturbed, so that the repairs are at work,
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from magdr_video import runs, staging
-from magdr_video.checkpoint import freeze, thaw
+from magdr_video.checkpoint import _Reader, freeze, thaw
 from magdr_video.errors import Interrupted
 from magdr_video.faces.detections import Detections
 from magdr_video.faces.detector import FaceDetector
@@ -151,6 +152,24 @@ def test_a_tracker_wakes_up_with_what_it_knew(source: Path) -> None:
     assert extra == [1, 2]
     assert vars(other).keys() == vars(held).keys()
     assert vars(other)["_detect"] is not vars(held)["_detect"]
+
+
+def test_a_tracker_that_follows_faces_wakes_up_with_its_own_last_net(source: Path) -> None:
+    # The usual period: known faces are looked at by a method of the finder.
+    finders = [ScriptedFinder(), ScriptedFinder()]
+    held, other = (FaceTracker(one, refine=one.refine, period=16) for one in finders)
+    thaw(freeze({"tracker": held}, staging.TOOLS, None), {"tracker": other}, staging.TOOLS)
+    refine = vars(vars(other)["_follower"])["_refine"]
+    assert refine == finders[1].refine != finders[0].refine
+
+
+@pytest.mark.parametrize("name", ["__init__", "_one", "passes", "nothing"])
+def test_a_state_names_public_methods_only(name: str) -> None:
+    tracker = FaceTracker(ScriptedFinder(), period=3)
+    reader = _Reader(io.BytesIO(), {"tracker._detect": vars(tracker)["_detect"]})
+    assert reader.persistent_load(("method", ("tracker._detect", "refine")))
+    with pytest.raises(pickle.UnpicklingError, match=name):
+        reader.persistent_load(("method", ("tracker._detect", name)))
 
 
 class _Box:

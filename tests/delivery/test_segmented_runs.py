@@ -16,6 +16,7 @@ import pytest
 from magdr_video import runs
 from magdr_video.errors import Interrupted, OutputError, SettingsError
 from magdr_video.types import FrameBatch
+from magdr_video.video import journal
 from magdr_video.video.journal import Journal, holds_work, journal_path
 from magdr_video.video.reader import ClipReader
 from tests.delivery.films import (
@@ -203,3 +204,24 @@ def test_a_dry_run_ends_as_the_run_would_for_an_encoder_that_does_not_fit(
     codes = {finish(program(*arguments, *dry))[0] for dry in ((), ("--dry-run",))}
     assert codes == {4}
     assert files(tmp_path) == ["a.mp4"]
+
+
+def test_a_run_that_is_stopped_while_it_opens_its_journal_leaves_the_work_in_it(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_networks(monkeypatch)
+    tick, stop = stopping_after(20)
+    target = tmp_path / "b.mp4"
+    with pytest.raises(Interrupted):
+        runs.translate_clip(source, target, quick(), tick=tick, stop=stop)
+
+    def struck(path: Path, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_write_lasting", struck)
+        with pytest.raises(KeyboardInterrupt):
+            runs.translate_clip(source, target, quick(), resume=True)
+    assert holds_work(target)
+    document = runs.translate_clip(source, target, quick(), resume=True)
+    assert any("resumed at frame" in note for note in document["run"]["notes"])

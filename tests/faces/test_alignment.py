@@ -10,6 +10,7 @@ from skimage.transform import SimilarityTransform
 from magdr_video.errors import SettingsError
 from magdr_video.faces.alignment import align, crop_affine
 from magdr_video.faces.templates import ALIGNMENTS, similarity, template
+from magdr_video.faces.warping import resample
 from magdr_video.types import Faces
 from magdr_video.video.colour import from_rgb
 from tests.faces.batches import LAYOUTS, make_batch, make_faces
@@ -130,3 +131,17 @@ def test_an_unknown_alignment_names_the_nearest() -> None:
     with pytest.raises(SettingsError) as caught:
         align(make_batch(1), faces, 32, "ffgh")
     assert "ffhq" in caught.value.hint
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 7.0])
+def test_channels_that_fade_are_zero_beyond_the_edge_and_the_others_repeat_it(
+    scale: float,
+) -> None:
+    source = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(0)) + 0.1
+    beyond = -3 * max(scale, 1)
+    affine = np.array([[[scale, 0.1, beyond], [-0.1, scale, beyond]]] * 2)
+    both = resample(source, affine, 16, 16, fading=1)
+    torch.testing.assert_close(both[:, :2], resample(source[:, :2], affine, 16, 16))
+    faded = resample(source[:, 2:], affine, 16, 16, outside="zeros")
+    torch.testing.assert_close(both[:, 2:], faded, atol=1e-5, rtol=0)
+    assert float(faded[:, :, 0, 0].max()) == 0 < float(both[:, :2, 0, 0].min())

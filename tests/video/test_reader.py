@@ -12,10 +12,11 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from magdr_video.device import CPU_BATCH, DEVICE_BATCH
 from magdr_video.errors import InputError
 from magdr_video.types import FrameBatch
 from magdr_video.video import batching, failures
-from magdr_video.video.reader import ClipReader, probe
+from magdr_video.video.reader import OPENING, ClipReader, probe
 from tests.clips import LOSSLESS, ClipPlan, Sound, make_clip, truncate, vfr_times
 
 PLANS = {
@@ -286,3 +287,21 @@ def test_batches_of_huge_frames_are_shorter(
         found = read(tmp_path / "a.mp4")
         assert [len(batch) for batch in found] == lengths
         np.testing.assert_array_equal(joined(found, 0), whole)
+
+
+@pytest.mark.parametrize(
+    ("batch", "sizes"), [(16, [4, 4, 8, 16, 16, 12]), (6, [4, 4] + [6] * 8 + [4]), (3, [3] * 20)]
+)
+def test_the_first_batches_are_small_where_that_is_asked_for(
+    batch: int, sizes: list[int], tmp_path: Path
+) -> None:
+    make_clip(tmp_path / "clip.mkv", ClipPlan(frames=60))
+    with ClipReader(tmp_path / "clip.mkv", batch=batch, opening=OPENING) as reader:
+        batches = list(reader)
+    assert [len(one) for one in batches] == sizes
+    assert [one.first_index for one in batches] == [sum(sizes[:n]) for n in range(len(sizes))]
+
+
+def test_small_first_batches_leave_the_joints_of_segments_where_they_are() -> None:
+    for batch in (CPU_BATCH, DEVICE_BATCH):
+        assert sum(OPENING) % batch == 0 and max(OPENING) <= batch
