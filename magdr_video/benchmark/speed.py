@@ -61,6 +61,8 @@ class SpeedPlan:
     where None."""
     presets: tuple[str, ...] = ()
     """Further presets of the encoder to run with."""
+    landmarks: bool = True
+    """Compare landmarks with those of every frame."""
 
 
 def measure_clip(
@@ -96,9 +98,11 @@ def measure_clip(
             others[f"defended, {preset}"] = whole(clip, folder, faster, models, limit)
         say(f"{clip.name}: each stage alone")
         stages, _ = stage_costs(clip, folder, settings, models, limit)
-        say(f"{clip.name}: landmarks against those of every frame")
-        followed = min(limit or LANDMARK_FRAMES, LANDMARK_FRAMES)
-        found = landmark_errors(clip, settings, models, followed).values()
+        found = {}
+        if plan.landmarks:
+            say(f"{clip.name}: landmarks against those of every frame")
+            followed = min(limit or LANDMARK_FRAMES, LANDMARK_FRAMES)
+            found = landmark_errors(clip, settings, models, followed).values()
         device = {}
         if models.device.type == "cuda":
             say(f"{clip.name}: what the device does")
@@ -231,9 +235,11 @@ def _stage(spent: Spent, frames: int) -> dict[str, float]:
     }
 
 
-def _run(held: PipelineRun) -> dict[str, float]:
+def _run(held: PipelineRun) -> dict[str, float | None]:
+    warm = held.warm()
     return {
         **_stage(held.spent, held.frames),
+        "frames_per_second_warm": warm.frames / warm.wall if warm and warm.wall else None,
         "first_frame_seconds": held.first_frame,
         "first_frame_core_seconds": held.first_core,
         "bytes_copied_per_frame": held.copied / max(1, held.frames),

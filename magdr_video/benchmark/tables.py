@@ -289,6 +289,7 @@ def speed_tables(held: Row) -> list[Table]:
         pairs += [
             (f"landmark error over eye distance, {key}", number(errors[key], 4))
             for key in ("mean", "p95")
+            if errors
         ]
         memory = clip["memory"]
         slope = number(memory["slope_mib_per_1000_frames"], 1)
@@ -307,7 +308,9 @@ def speed_tables(held: Row) -> list[Table]:
         out.append(Table(f"Ratios and counts: {name}", ("what", "value"), tuple(pairs)))
         parts = {f"{key}, alone": row for key, row in clip["stages"].items()} | clip["runs"]
         lines = tuple(_cost_line(key, row) for key, row in parts.items())
-        head = ("stage or run", "frames a second", "core-ms a frame", "wall ms a frame")
+        head = (
+            "stage or run", "frames a second", "warm", "core-ms a frame", "wall ms a frame",
+        )  # fmt: skip
         out.append(Table(f"On {held['machine']['cpu']}: {name}", head, lines))
         if clip.get("device"):
             out += _device_tables(clip, held["device"])
@@ -376,6 +379,7 @@ def _cost_line(name: str, row: Row) -> tuple[str, ...]:
     return (
         name,
         number(row["frames_per_second"], 1),
+        number(row.get("frames_per_second_warm"), 1),
         number(row["core_ms_per_frame"], 1),
         number(row["wall_ms_per_frame"], 1),
     )

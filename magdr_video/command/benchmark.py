@@ -291,6 +291,9 @@ def speed(
     variants: str = typer.Option(
         "", "--variants", help="Made of each clip and measured too: 1080p, two-faces."
     ),
+    landmarks: bool = typer.Option(
+        True, help="Compare landmarks with those of a search in every frame."
+    ),
     plot: bool = typer.Option(False, "--plot", help="Draw where a frame's time goes."),
     as_json: str = typer.Option(
         "", "--json", metavar="FILE", help="Write the document; '-' prints it, and nothing else."
@@ -310,7 +313,9 @@ def speed(
     from magdr_video.benchmark.speed import SpeedPlan
     from magdr_video.benchmark.tables import speed_tables
 
-    plan = SpeedPlan(limit=frames, quality=quality, clean=clean, presets=_words(presets))
+    plan = SpeedPlan(
+        limit=frames, quality=quality, clean=clean, presets=_words(presets), landmarks=landmarks
+    )
     held = run_speed(
         _clips(clips or []),
         settings,

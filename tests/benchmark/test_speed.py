@@ -141,6 +141,7 @@ def test_the_table_has_ratios_first_and_names_the_processor(measured: dict) -> N
     first, second = speed_tables(held)
     assert first.rows[0][0] == "defended / undefended"
     assert "Test CPU" in second.title
+    assert second.head[1:3] == ("frames a second", "warm")
     assert len(second.rows) == len(stage_costs.STAGES) + 6
 
 
@@ -199,6 +200,17 @@ def test_a_peak_can_be_forgotten() -> None:
     del ballast
     forget_peak()
     assert peak_memory() < high - 64
+
+
+def test_without_landmarks_their_rows_are_left_out(measured: dict) -> None:
+    held = {
+        "clips": [measured | {"landmarks": {}}],
+        "task": "edit",
+        "machine": {"cpu": "Test CPU"},
+        "device": "cpu",
+    }
+    names = [row[0] for row in speed_tables(held)[0].rows]
+    assert names and not any("landmark" in name for name in names)
 
 
 def test_the_document_begins_with_the_ratios_and_is_json(measured: dict) -> None:
