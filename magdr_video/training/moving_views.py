@@ -41,7 +41,7 @@ repairs (`reenact`, nine lossless frames: 35.0 dB without a chain, 36.3 after th
 33.9 after the ungated one that fitted whole perturbations best)."""
 
 KINDS = tuple(
-    f"{name}{'' if left == 1 else ', half of it left'}"
+    f"{name}{'' if left == 1 else ' (half left)'}"
     for left in LEFT
     for name in ("lossless", "after H.264")
 )
