@@ -167,7 +167,8 @@ def fit(task: str, model: str, single: Trials, averaged: Mapping[int, Trials], s
     regions = region_chains(single, tried, candidates)
     say(f"own chains for {', '.join(regions) or 'no region'}")
     gentle = gentle_chains(ranked, candidates)
-    after = {window: try_chains(held, gentle) for window, held in averaged.items()}
+    # Trials keep what they try; of four windows that would be gigabytes.
+    after = {w: try_chains(held.rows(range(len(held))), gentle) for w, held in averaged.items()}
     window = best_window(after)
     say(f"best window {window}: {after[window].mean(0):.2f} dB")
     default = after[window].chains[0]
