@@ -24,6 +24,10 @@ ItemT = TypeVar("ItemT")
 DoneT = TypeVar("DoneT")
 
 
+THREADS_BESIDE_DEVICE = 4
+"""Threads of each call on the processor, at most, where the networks lie on a GPU."""
+
+
 def choose_device(name: str) -> torch.device:
     """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that works.
 
@@ -102,12 +106,20 @@ def batch_size(asked: int, device: str) -> int:
     return DEVICE_BATCH if choose_device(device).type == "cuda" else CPU_BATCH
 
 
-def set_threads(workers: int = 1) -> None:
-    """Give each of `workers` processes its share of the cores, once, at start."""
+def set_threads(workers: int = 1, device: torch.device | None = None) -> None:
+    """Give each of `workers` processes its share of the cores, once, at start.
+
+    Args:
+        device: where the networks of a run lie. Beside a GPU only the small nets that find faces
+            are left to the processor, and threads that wait for more of them take the cores from
+            decoder and encoder.
+    """
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+        share = max(1, (os.cpu_count() or 1) // workers)
+        is_beside = device is not None and device.type == "cuda"
+        torch.set_num_threads(min(share, THREADS_BESIDE_DEVICE) if is_beside else share)
 
 
 def side_by_side(work: Callable[[ItemT], DoneT], items: Iterable[ItemT]) -> list[DoneT]:

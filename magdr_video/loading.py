@@ -71,8 +71,8 @@ def load_models(settings: Settings) -> Models:
         WeightsError: weights are missing or not what they claim to be.
         SettingsError: weights of another task, an unknown condition, no calibration table.
     """
-    set_threads()
     device = choose_device(settings.run.device)
+    set_threads(device=device)
     precision = choose_precision(settings.run.precision, device)
     translator = load_translator(
         settings.model.generator, device, declared=declaration_of(settings)

@@ -95,3 +95,17 @@ def test_a_batch_is_as_asked_or_suits_the_device(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(device, "choose_device", lambda name: torch.device("cuda", 0))
     assert device.batch_size(0, "auto") == device.DEVICE_BATCH
     assert device.batch_size(5, "auto") == 5
+
+
+def test_beside_a_gpu_a_call_on_the_processor_takes_a_few_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[int] = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(device.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    device.set_threads()
+    device.set_threads(2, torch.device("cpu"))
+    device.set_threads(1, torch.device("cuda", 0))
+    device.set_threads(8, torch.device("cuda", 0))
+    assert given == [16, 8, device.THREADS_BESIDE_DEVICE, 2]
