@@ -189,6 +189,8 @@ def make_scenes(plan: Plan, store: CellStore) -> Mapping[str, Scene]:
     """
     for name in plan.attacks:
         threat(name, plan)
+    # Before weights are loaded, which takes longer and may fail for other reasons.
+    open_dataset(plan.dataset, plan.data)
     return {
         task: Scene(plan, load_subject(task, plan.generator, plan.overrides, plan.device), store)
         for task in plan.tasks

@@ -66,7 +66,7 @@ class ToySubject:
     def features(self, crops: Tensor) -> Tensor:
         return crops[:, :, ::4, ::4]
 
-    def masks(self, crops: Tensor) -> Masks:
+    def masks(self, crops: Tensor, condition: Tensor) -> Masks:
         return halves(len(crops), target=(True, False))
 
     def conditions(self, count: int) -> Tensor:
