@@ -109,3 +109,17 @@ def test_beside_a_gpu_a_call_on_the_processor_takes_a_few_threads(
     device.set_threads(1, torch.device("cuda", 0))
     device.set_threads(8, torch.device("cuda", 0))
     assert given == [16, 8, device.THREADS_BESIDE_DEVICE, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "size"),
+    [(1, 0, 8), (8, 0, 8), (9, 0, 16), (47, 0, 64), (64, 64, 64), (33, 48, 48), (3, 2, 3)],
+)
+def test_rows_come_in_few_sizes(rows: int, most: int, size: int) -> None:
+    assert device.usual_size(rows, most) == size
+
+
+def test_a_processor_is_given_the_rows_that_there_are() -> None:
+    seen = []
+    out = device.in_usual_sizes(lambda rows: seen.append(len(rows)) or rows * 2, torch.ones(3, 1))
+    assert seen == [3] and torch.equal(out, torch.full((3, 1), 2.0))

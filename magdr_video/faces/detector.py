@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from magdr_video.device import in_usual_sizes
 from magdr_video.faces.alignment import cut
 from magdr_video.faces.detections import Detections
 from magdr_video.faces.templates import box_affine
@@ -172,7 +173,7 @@ class FaceDetector:
         to_crop *= np.append(stretch, 1.0)
         crops = cut(batch, np.asarray(frames, np.int64), to_crop, _LAST_NET_SIDE, self._device)
         with torch.inference_mode():
-            shift, marks, chances = self._mtcnn.onet((crops * 255 - 127.5) / 128)
+            shift, marks, chances = in_usual_sizes(self._mtcnn.onet, (crops * 255 - 127.5) / 128)
         # In parts of the square; the box's corners as what is added to the square's own.
         corners = shift.cpu().numpy().reshape(-1, 2, 2) + np.array([[0.0, 0.0], [1.0, 1.0]])
         points = marks.cpu().numpy().reshape(-1, 2, 5).transpose(0, 2, 1)

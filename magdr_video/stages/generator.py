@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from magdr_video.device import in_usual_sizes
 from magdr_video.types import RunReport
 
 Generate = Callable[[Tensor, Tensor], Tensor]
@@ -38,7 +39,8 @@ class CountedGenerator:
         while start < len(crops):
             piece = slice(start, start + self._chunk)
             try:
-                out.append(self._generate(crops[piece], condition[piece]))
+                given = (crops[piece], condition[piece])
+                out.append(in_usual_sizes(self._generate, *given, most=self._chunk))
             except torch.cuda.OutOfMemoryError:
                 tried = len(crops[piece])
                 if tried == 1:

@@ -12,6 +12,7 @@ import functools
 import torch
 from torch import Tensor
 
+from magdr_video.device import in_usual_sizes
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.models.zoo import load
@@ -50,7 +51,10 @@ def residual(images: Tensor, *, gate: bool = True) -> Tensor:
     if len(images) == 0:
         return images
     network, faces = _network(images.device), to_model_range(images.float())
-    out: Tensor = network(faces) if gate else network.parts(faces)[0]
+    if gate:
+        out: Tensor = in_usual_sizes(network, faces)
+    else:
+        out = in_usual_sizes(network.parts, faces)[0]
     # Half of it: a difference is half as large in [0, 1] as in [-1, 1].
     return (out / 2).to(images.dtype)
 
@@ -76,6 +80,7 @@ def evidence(images: Tensor) -> Tensor:
     """
     if len(images) == 0:
         return images.new_zeros(0, 2)
-    found, odds = _network(images.device).parts(to_model_range(images.float()))
+    parts = _network(images.device).parts
+    found, odds = in_usual_sizes(parts, to_model_range(images.float()))
     power = (found / 2).square().mean(dim=(1, 2, 3))
     return torch.stack([(power + TINY).sqrt(), odds], dim=1).to(images.dtype)

@@ -15,6 +15,7 @@ from magdr_video.attacks.problem import Options, Problem
 from magdr_video.attacks.registry import ATTACKS, attack
 from magdr_video.demo import portrait, write_source
 from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.device import in_usual_sizes
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models, load_models
@@ -37,7 +38,7 @@ FLAGS = {
 
 
 def settings_of(task: str, device: str) -> Settings:
-    flags = {"run.device": device, "run.strict": True, "output.preset": "ultrafast"}
+    flags = {"run.device": device, "output.preset": "ultrafast"}
     return load_settings(task=task, flags={**flags, **FLAGS[task]})
 
 
@@ -113,6 +114,21 @@ def test_an_attack_with_coarse_slopes_is_as_strong(method: str, cuda: torch.devi
         reached.append(float((after - before).square().mean()))
     assert not torch.backends.cudnn.allow_tf32
     assert reached[1] == pytest.approx(reached[0], rel=0.05)
+
+
+def test_rows_are_filled_up_and_only_their_own_results_come_back(cuda: torch.device) -> None:
+    seen = []
+
+    def call(rows: Tensor, more: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(len(rows))
+        return rows + more, rows - more
+
+    rows, more = torch.rand(5, 2, device=cuda), torch.rand(5, 1, device=cuda)
+    total, rest = in_usual_sizes(call, rows, more)
+    assert seen == [8]
+    assert torch.equal(total, rows + more) and torch.equal(rest, rows - more)
+    empty = torch.zeros(5, 0, device=cuda)
+    assert torch.equal(in_usual_sizes(lambda held, _: held, rows, empty), rows)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
