@@ -163,7 +163,7 @@ def whole(
                     give_back_memory()
                 out.mark()
 
-        finished = prefetch(results(), FINISHED_BATCHES)
+        finished = prefetch(results(), FINISHED_BATCHES, kept_for="stages")
         if encoded:
             encode(clip, folder / "whole.mkv", finished, settings)
         else:

@@ -163,7 +163,7 @@ class Translation:
 @contextmanager
 def worked_ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
     """What the stages make while the encoder is at work: they have a thread of their own."""
-    ahead = prefetch(items, FINISHED_BATCHES)
+    ahead = prefetch(items, FINISHED_BATCHES, kept_for="stages")
     try:
         yield ahead
     finally:

@@ -92,3 +92,32 @@ def test_a_consumer_that_fails_leaves_no_thread() -> None:
 def test_a_depth_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="depth is 0"):
         prefetch(iter(()), 0)
+
+
+def test_a_kept_thread_serves_the_next_source_and_hands_on_its_errors() -> None:
+    seen: list[int] = []
+
+    def source(count: int) -> Iterator[int]:
+        for index in range(count):
+            seen.append(threading.get_ident())
+            yield index
+        if count == 2:
+            raise KeyError("after two")
+
+    assert list(prefetch(source(3), 1, kept_for="a test")) == [0, 1, 2]
+    with pytest.raises(KeyError, match="after two"):
+        list(prefetch(source(2), 1, kept_for="a test"))
+    broken_off = prefetch(source(9), 1, kept_for="a test")
+    next(broken_off)
+    broken_off.close()  # type: ignore[attr-defined]
+    assert threads() == 0, "at rest"
+    assert list(prefetch(source(1), 1, kept_for="a test")) == [0]
+    assert len(set(seen)) == 1
+    assert list(prefetch(source(1), 1)) == [0]
+    assert len(set(seen)) == 2, "a thread of its own"
+
+
+def test_two_sources_of_one_name_run_side_by_side() -> None:
+    one, other = (prefetch(iter(range(3)), 1, kept_for="two") for _ in range(2))
+    assert [(next(one), next(other)) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+    assert list(one) == list(other) == []
