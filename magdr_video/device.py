@@ -20,6 +20,9 @@ CPU_BATCH, DEVICE_BATCH = 16, 48
 """Frames a batch, where none were asked for."""
 
 
+_share = 0
+"""Cores of this process, once `set_threads` was called."""
+
 LEAST_ROWS = 8
 """Rows that a GPU is given at least: fewer are no faster."""
 
@@ -153,7 +156,8 @@ def set_threads(workers: int = 1, device: torch.device | None = None) -> None:
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
-        share = max(1, (os.cpu_count() or 1) // workers)
+        global _share
+        share = _share = max(1, (os.cpu_count() or 1) // workers)
         is_beside = device is not None and device.type == "cuda"
         torch.set_num_threads(min(share, THREADS_BESIDE_DEVICE) if is_beside else share)
 
@@ -167,7 +171,7 @@ def side_by_side(work: Callable[[ItemT], DoneT], items: Iterable[ItemT]) -> list
     import torch
 
     held = list(items)
-    threads = min(torch.get_num_threads(), len(held))
+    threads = min(_share or torch.get_num_threads(), len(held))
     if threads < 2:
         return [work(item) for item in held]
     with ThreadPoolExecutor(threads) as pool:

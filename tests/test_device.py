@@ -60,7 +60,7 @@ def test_a_run_gives_memory_back_again_and_again(
 def test_work_side_by_side_comes_back_in_order_and_leaves_no_thread(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(device, "_share", threads)
     before, seen = threading.active_count(), set()
 
     def work(item: int) -> int:
@@ -75,7 +75,7 @@ def test_work_side_by_side_comes_back_in_order_and_leaves_no_thread(
 
 
 def test_an_error_of_work_side_by_side_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(device, "_share", 2)
     with pytest.raises(ZeroDivisionError):
         device.side_by_side(lambda item: 1 // item, [1, 2, 0, 3])
 
@@ -103,6 +103,7 @@ def test_beside_a_gpu_a_call_on_the_processor_takes_a_few_threads(
     given: list[int] = []
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(device.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(device, "_share", 0)
     monkeypatch.setattr(torch, "set_num_threads", given.append)
     device.set_threads()
     device.set_threads(2, torch.device("cpu"))
