@@ -94,11 +94,18 @@ def averaged(crops: Tensor, window: int) -> Tensor:
     return torch.stack(side_by_side(average, range(len(crops)))).to(crops)
 
 
-def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
-    """Every crop as a search without a cache repairs it."""
+def chosen(bench: Bench, crops: Tensor, base: Tensor, budget: int, *, averaged: bool) -> Tensor:
+    """Every crop as the outer loop repairs it without a cache, whatever the verdict.
+
+    Args:
+        crops: (F, 3, S, S) as they were cut.
+        base: what is repaired, the crops or their averages.
+        budget: generator passes a face of a search.
+        averaged: says which.
+    """
     models, task, table = bench.models, bench.settings.task, bench.models.table
     if table is None:
-        raise SettingsError("a search needs detection.enabled = true")
+        raise SettingsError("a repair is chosen by detection.enabled = true")
     names = asked_for(models.translator.record.conditions, models.condition)
     classes = parse(crops, models.parser, models.parser_size)
     attention = models.target_attention(crops, bench.condition(len(crops)))
@@ -107,17 +114,21 @@ def searched(bench: Bench, crops: Tensor, budget: int) -> Tensor:
     detector = PerturbationDetector(bench.generate, table, decide=decide)
     chooser = Chooser(detector, bench.table, budget, RunReport())
     condition, scores = bench.condition(len(crops)), [float("inf")] * len(crops)
-    choices = chooser.choose(Faces(crops, crops, masks, condition, scores, averaged=False))
+    choices = chooser.choose(Faces(crops, base, masks, condition, scores, averaged=averaged))
     out = []
     for place, choice in enumerate(choices):
         one = dataclasses.replace(masks, data=masks.data[place : place + 1])
-        out.append(choice.apply(crops[place : place + 1], one))
+        out.append(choice.apply(base[place : place + 1], one))
     return torch.cat(out)
 
 
-def as_fitted(table: RecNetTable, crops: Tensor) -> Tensor:
-    """Every crop as a run repairs it without a search: averaged, or through a chain, or both."""
-    return apply_chain(averaged(crops, table.window), table.averaged.default)
+def as_fitted(bench: Bench, crops: Tensor) -> Tensor:
+    """Every crop as a run repairs it without a search; without a detector, by the table alone."""
+    table = bench.table
+    mean = averaged(crops, table.window)
+    if bench.models.table is None:
+        return apply_chain(mean, table.averaged.default)
+    return chosen(bench, crops, mean, 0, averaged=True)
 
 
 def best_single(table: RecNetTable) -> Chain:
@@ -139,13 +150,15 @@ def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
         bench.row("default chain", apply_chain(crops, table.single.default)),
     ]
     if budget:
-        rows.append(bench.row("search, every frame", searched(bench, crops, budget)))
+        rows.append(
+            bench.row("search, every frame", chosen(bench, crops, crops, budget, averaged=False))
+        )
     for window in WINDOWS:
         mean = averaged(crops, window)
         rows.append(bench.row(f"average of {window}", mean))
         chained = apply_chain(mean, table.averaged.default or table.single.default)
         rows.append(bench.row(f"average of {window}, chain", chained))
-    rows.append(bench.row("as fitted", as_fitted(table, crops)))
+    rows.append(bench.row("as fitted", as_fitted(bench, crops)))
     return rows
 
 

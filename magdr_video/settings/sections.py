@@ -89,8 +89,8 @@ class DetectionSettings:
     )
     targets: str = _setting(
         "regions",
-        "what the task may change: regions by name, or the generator's own attention, which needs "
-        "tables fitted with it and a pass a parse",
+        "what the task may change: regions by name, or the generator's own attention, with which "
+        "the distortion detector alone finds more; it costs a pass a parse and wants own tables",
         choices=("regions", "attention"),
     )
     period: int = _setting(

@@ -137,6 +137,28 @@ def test_averaged_crops_begin_with_the_chain_that_fitted_averages() -> None:
     assert chains(choice.rounds) == [{str(STRONG[0])}] and choice.averaged
 
 
+def test_what_an_average_leaves_gets_the_chain_of_single_crops_where_that_repairs_it() -> None:
+    weak = dataclasses.replace(TABLE, single=Fit(STRONG), averaged=Fit(LIGHT), margin=100.0)
+    given = faces(2, averaged=True)
+    light, strong = (roughness(gaussian(given.base, sigma=sigma)) for sigma in (0.5, 1.0))
+    between = float(strong.max() + light.min()) / 2
+    assert strong.max() < between < light.min()
+    one = chooser(tau=between, budget=0)
+    one.table = weak
+    for choice in one.choose(given):
+        assert chains(choice.rounds) == [{str(STRONG[0])}] and choice.resolved and choice.averaged
+    assert one.detector.calls == [2, 2]  # type: ignore[attr-defined]
+    # In the clean range there is nothing to try.
+    easy = chooser(tau=float(light.max()) + 1, budget=0)
+    easy.table = weak
+    assert chains(easy.choose(given)[0].rounds) == [{str(LIGHT[0])}]
+    assert easy.detector.calls == [2]  # type: ignore[attr-defined]
+    # Neither in the clean range nor by the margin better: the default stays.
+    hard = chooser(tau=0.0, budget=0)
+    hard.table = weak
+    assert chains(hard.choose(given)[0].rounds) == [{str(LIGHT[0])}]
+
+
 def test_a_further_round_must_beat_the_one_before_by_the_margin_too() -> None:
     one = chooser(tau=0.0, budget=1000)
     free = one.choose(faces(1))[0]
