@@ -22,7 +22,7 @@ from magdr_video import provenance
 from magdr_video.attacks.motion import Motion
 from magdr_video.attacks.problem import Options, Problem
 from magdr_video.attacks.reaching import Reaching
-from magdr_video.attacks.registry import attack, chunk_for
+from magdr_video.attacks.registry import CHUNK, attack
 from magdr_video.attacks.tracks import TrackSample, track_change, with_change
 from magdr_video.device import describe
 from magdr_video.encoding import Encoding, chosen_encoding, later_encodings
@@ -248,12 +248,12 @@ class _Protection:
     def _perturbed(self, batch: FrameBatch, crops: FaceCrops, weight: Tensor) -> Tensor:
         held = self.settings.protection
         if held.mode == "frame":
-            chunk = chunk_for(self.models.device)
+            starts = range(0, len(crops), CHUNK)
             parts = [
                 self._attacked(
                     batch, crops.piece(rows), weight[rows], self.report.faces + rows.start
                 )
-                for rows in (slice(at, at + chunk) for at in range(0, len(crops), chunk))
+                for rows in (slice(at, at + CHUNK) for at in starts)
             ]
             return torch.cat(parts)
         rows = [
@@ -272,8 +272,7 @@ class _Protection:
             target=crops.data if self.targeted else None,
             first=first,
         )
-        method = self.settings.protection.method
-        return attack(method, problem, self.options, chunk=len(crops)).images
+        return attack(self.settings.protection.method, problem, self.options).images
 
     def _grid(self, track: int, crop: Tensor) -> Tensor | None:
         if self.settings.protection.mode == "shared":

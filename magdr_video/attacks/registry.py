@@ -29,13 +29,8 @@ ATTACKS: Mapping[str, Attack] = {
 }
 """METHOD 7; `uniform` and `sign` are the controls, `spsa` the check for masked gradients."""
 
-CHUNK, DEVICE_CHUNK = 16, 48
-"""Faces attacked at once: bounds the memory of the backward pass, about 80 MiB a face."""
-
-
-def chunk_for(device: torch.device) -> int:
-    """Faces to attack at once."""
-    return CHUNK if device.type == "cpu" else DEVICE_CHUNK
+CHUNK = 16
+"""Faces attacked at once: bounds the memory of the backward pass."""
 
 
 def attack(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -37,6 +37,9 @@ from magdr_video.loading import Models
 from magdr_video.provenance import library_versions, sha256_of
 from magdr_video.runs import crops_of
 from magdr_video.settings import Settings, flatten
+from magdr_video.video.prefetch import prefetch
+
+Held = TypeVar("Held")
 
 WARM_UP = 32
 """Frames, rounded up to batches, that run before anything is measured."""
@@ -97,7 +100,9 @@ def measure_clip(
             others[f"transcode, {preset}"] = transcode(clip, folder, faster, limit)
             others[f"defended, {preset}"] = whole(clip, folder, faster, models, limit)
         say(f"{clip.name}: each stage alone")
-        stages, _ = stage_costs(clip, folder, settings, models, limit)
+        stages, _ = _in_the_stages_thread(
+            lambda: stage_costs(clip, folder, settings, models, limit)
+        )
         found = {}
         if plan.landmarks:
             say(f"{clip.name}: landmarks against those of every frame")
@@ -140,6 +145,16 @@ def measure_clip(
     }
 
 
+def _in_the_stages_thread(work: Callable[[], Held]) -> Held:
+    """Work in the thread in which the stages of whole runs were: it has a GPU's plans."""
+
+    def once() -> Iterator[Held]:
+        yield work()
+
+    (out,) = prefetch(once(), 1, kept_for="stages")
+    return out
+
+
 def face_rates(stages: dict[str, Spent], faces: int) -> dict[str, float]:
     """Faces a second of the face stages one after another, each alone."""
     known = sum(stages[name].wall for name in FACE_STAGES)
@@ -153,7 +168,10 @@ def device_figures(
     clip: Path, folder: Path, settings: Settings, models: Models, limit: int
 ) -> dict[str, Any]:
     """What a CUDA device does in each stage alone and in the whole run, on the clip's beginning."""
-    uses, frames = stage_uses(clip, folder, settings, models, limit)
+    uses, frames = _in_the_stages_thread(lambda: stage_uses(clip, folder, settings, models, limit))
+    costs = _in_the_stages_thread(
+        lambda: precision_costs(_some_crops(clip, settings, models), models)
+    )
     seen = min(limit or PROFILED_FRAMES, PROFILED_FRAMES)
     with device_use(models.device) as use:
         held = whole(clip, folder, settings, models, seen)
@@ -161,10 +179,7 @@ def device_figures(
         "frames": frames,
         "whole run": use.values(held.frames),
         "stages": {name: one.values(frames) for name, one in uses.items()},
-        "precision": {
-            name: dataclasses.asdict(cost)
-            for name, cost in precision_costs(_some_crops(clip, settings, models), models).items()
-        },
+        "precision": {name: dataclasses.asdict(cost) for name, cost in costs.items()},
         "peak_memory_mib": _device_peak(models),
     }
 
