@@ -109,12 +109,12 @@ def in_usual_sizes(call: Callable[..., Any], *parts: torch.Tensor, most: int = 0
     Args:
         call: of tensors (F, ...), whose results, one or several, have F rows and do not depend on
             the rows beside them.
-        parts: tensors of equally many rows, at least one.
+        parts: tensors of equally many rows.
         most: rows that there may be at once; 0 knows no bound.
     """
     rows = len(parts[0])
     size = usual_size(rows, most)
-    if parts[0].device.type != "cuda" or size == rows:
+    if parts[0].device.type != "cuda" or rows in (0, size):
         return call(*parts)
     out = call(*(_filled(part, size) for part in parts))
     return out[:rows] if hasattr(out, "device") else type(out)(held[:rows] for held in out)

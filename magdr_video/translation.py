@@ -7,7 +7,7 @@ meet. Gradients flow through, because attacks need them: callers that do not, sw
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from magdr_video.device import in_usual_sizes
 from magdr_video.errors import SettingsError
 from magdr_video.models.conditions import (
     ACTION_UNITS,
@@ -162,6 +163,21 @@ class Translator:
             )
         if tuple(condition.shape) != wanted:
             raise ValueError(f"condition has shape {tuple(condition.shape)}, expected {wanted}")
+
+
+@torch.no_grad()
+def translate_in_pieces(
+    translate: Callable[[Tensor, Tensor], Tensor], crops: Tensor, condition: Tensor, most: int
+) -> Tensor:
+    """Translations (F, 3, S, S) of any number of crops, without gradients.
+
+    Args:
+        translate: the generator; see `Translator.translate`.
+        condition: (F, C).
+        most: faces a pass; on a GPU they come in few sizes (`device.in_usual_sizes`).
+    """
+    pieces = zip(torch.split(crops, most), torch.split(condition, most), strict=True)
+    return torch.cat([in_usual_sizes(translate, *piece, most=most) for piece in pieces])
 
 
 def load_translator(

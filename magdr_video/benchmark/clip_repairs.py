@@ -34,14 +34,15 @@ from magdr_video.reconstruction.temporal import average_along_motion
 from magdr_video.runs import translate_clip
 from magdr_video.settings import Settings
 from magdr_video.stages.chooser import Chooser, Faces
+from magdr_video.stages.generator import chunk_for
 from magdr_video.staging import asked_for
 from magdr_video.transforms import apply_chain
+from magdr_video.translation import translate_in_pieces
 from magdr_video.types import RunReport
 
 Say = Callable[[str], None]
 
 WINDOWS = (3, 5, 9)
-CHUNK = 8
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,10 @@ class Bench:
         """The settings' condition for every crop."""
         return self.models.translator.condition(self.models.condition, count)
 
-    @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate in pieces."""
-        pieces = zip(torch.split(crops, CHUNK), torch.split(condition, CHUNK), strict=True)
-        return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
+        most = chunk_for(crops.device)
+        return translate_in_pieces(self.models.translator.translate, crops, condition, most)
 
     def row(self, name: str, crops: Tensor) -> dict[str, Any]:
         """PSNR(O) with its interval over frames, and flicker against the clean translation."""

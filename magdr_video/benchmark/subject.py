@@ -15,6 +15,7 @@ from torch import Tensor
 from magdr_video.benchmark.datasets import DataSet, hash_of_hashes, item_hashes
 from magdr_video.detection.calibration import Calibration
 from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.device import in_usual_sizes
 from magdr_video.errors import InputError, SettingsError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
@@ -29,7 +30,7 @@ from magdr_video.models.conditions import (
 from magdr_video.provenance import sha256_of
 from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.settings import Settings, load_settings, preset_folder
-from magdr_video.translation import Translator
+from magdr_video.translation import Translator, translate_in_pieces
 from magdr_video.types import Masks
 
 CHUNK = 16
@@ -108,20 +109,17 @@ class Subject:
         own = f"models/{architecture}" if known else "models/foreign"
         return (own, "models/trunk", "models/warped", "translation")
 
-    @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate (F, 3, S, S) in pieces, without gradients."""
-        pieces = zip(
-            torch.split(crops, self.chunk), torch.split(condition, self.chunk), strict=True
-        )
-        return torch.cat([self.translator.translate(*piece) for piece in pieces])
+        return translate_in_pieces(self.translator.translate, crops, condition, self.chunk)
 
     @torch.no_grad()
     def features(self, crops: Tensor) -> Tensor:
         """The generator's last residual block with the condition at zero (METHOD 5.1)."""
         nothing = self.translator.condition([0.0] * len(self.translator.record.conditions), 1)
         pieces = torch.split(crops, self.chunk)
-        parts = [self.translator.features(p, nothing.expand(len(p), -1)) for p in pieces]
+        features = self.translator.features
+        parts = [in_usual_sizes(features, p, nothing.expand(len(p), -1)) for p in pieces]
         return torch.cat(parts)
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.clean_faces import CLEAN, film, load_faces
 from magdr_video.training.drawn_conditions import DrawnConditions
 from magdr_video.transforms import jpeg
+from magdr_video.translation import translate_in_pieces
 from magdr_video.types import TransformChoice
 
 CRITERIA = ("l1", "l2", "ssim")
@@ -74,12 +75,10 @@ class Subject:
         """Where faces are measured."""
         return self.models.device
 
-    @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate (F, 3, S, S) under (F, C), in pieces."""
-        count = faces_at_once(crops.device)
-        pieces = zip(torch.split(crops, count), torch.split(condition, count), strict=True)
-        return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
+        most = faces_at_once(crops.device)
+        return translate_in_pieces(self.models.translator.translate, crops, condition, most)
 
 
 def spaced_crops(subject: Subject, clip: Path, count: int, *, step: int = 8) -> Tensor:

@@ -25,7 +25,12 @@ from magdr_video.models.zoo import load
 from magdr_video.training.attacked_faces import attack, faces_at_once
 from magdr_video.training.clean_faces import face_files, film, load_faces
 from magdr_video.transforms import apply_chain, jpeg, parse_chain, unsharp
-from magdr_video.translation import Translator, condition_values, load_translator
+from magdr_video.translation import (
+    Translator,
+    condition_values,
+    load_translator,
+    translate_in_pieces,
+)
 from magdr_video.types import TransformChoice
 
 TASKS = {
@@ -70,12 +75,10 @@ def attack_held_out(translator: Translator, condition: Tensor, clean: Tensor) ->
     return Attacked(clean, plain, filmed[: len(clean)], filmed[len(clean) :], framed)
 
 
-@torch.no_grad()
 def translated(translator: Translator, faces: Tensor, condition: Tensor) -> Tensor:
     """Translations of a few faces at a time."""
-    count = faces_at_once(faces.device)
-    pieces = zip(torch.split(faces, count), torch.split(condition, count), strict=True)
-    return torch.cat([translator.translate(*piece) for piece in pieces])
+    most = faces_at_once(faces.device)
+    return translate_in_pieces(translator.translate, faces, condition, most)
 
 
 def repairs(net: Purifier) -> dict[str, Repair]:

@@ -24,6 +24,7 @@ from magdr_video.settings import load_settings
 from magdr_video.training.attacked_faces import attack, faces_at_once
 from magdr_video.training.chain_trials import Trials, kept
 from magdr_video.training.clean_faces import list_hash, load_faces
+from magdr_video.translation import translate_in_pieces
 
 HAIR = ("Black_Hair", "Blond_Hair", "Brown_Hair")
 
@@ -56,12 +57,10 @@ class Subject:
             raise SettingsError(f"{self.task} has no calibration table")
         return PerturbationDetector(self.generate, self.models.table)
 
-    @torch.no_grad()
     def generate(self, crops: Tensor, condition: Tensor) -> Tensor:
         """Translate (F, 3, S, S) under (F, C), in pieces."""
-        count = faces_at_once(crops.device)
-        pieces = zip(torch.split(crops, count), torch.split(condition, count), strict=True)
-        return torch.cat([self.models.translator.translate(*piece) for piece in pieces])
+        most = faces_at_once(crops.device)
+        return translate_in_pieces(self.models.translator.translate, crops, condition, most)
 
     def conditions(self, count: int) -> Tensor:
         """A cycle through what users may ask for, (F, C)."""
