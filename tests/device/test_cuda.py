@@ -38,7 +38,7 @@ FLAGS = {
 
 
 def settings_of(task: str, device: str) -> Settings:
-    flags = {"run.device": device, "output.preset": "ultrafast"}
+    flags = {"run.device": device, "run.precision": "full", "output.preset": "ultrafast"}
     return load_settings(task=task, flags={**flags, **FLAGS[task]})
 
 
