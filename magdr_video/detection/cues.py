@@ -51,10 +51,11 @@ attacked ones, three tasks): mean AUROC against clean faces 1.00 for files and i
 0.94 after a codec. `margin` does nothing for `edit`, a little harm to `reenact` (0.78 to 0.76 after
 crf 23, held out) and much good to `replace` (0.89 to 0.95).
 
-After a codec more copies tell no more (24 faces through crf 23, cross-validated AUROC, these cues /
-with the ungated purifier as a fourth f_k / with the distances of the copies' translations from each
-other / with six f_k: `reenact` 0.88 / 0.91 / 0.85 / 0.88, `edit` 0.73 / 0.72 / 0.70 / 0.71; chance
-moves them by 0.05): what the purifier finds is all there is, and it alone has 0.91 and 0.78."""
+After a codec more copies tell no more. 24 faces through crf 23, cross-validated AUROC of near_0,
+near_1, residual, gate and luma noise / and the ungated purifier as one more f_k / and distances of
+the copies' translations from each other / of six f_k: `reenact` 0.88 / 0.91 / 0.85 / 0.88, `edit`
+0.73 / 0.72 / 0.70 / 0.71; chance moves them by 0.05. near_1, the purifier's, alone has 0.91 and
+0.78: better weights of it are what would help."""
 
 INPUT_CUES = ("noise_luma", "noise_chroma", "colour_in", "coarse_in", "moved_0")
 """Cues of the crop alone."""
