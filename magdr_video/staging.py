@@ -116,7 +116,7 @@ def stage_clip(
     """
     finder = face_finder(settings, models)
     tracker = face_tracker(settings, info, finder, models.device)
-    chunk = chunk_for(models.device)
+    chunk = chunk_for(models.device, one_by_one=models.translator.takes_one_face)
 
     def generator(*, half: bool) -> CountedGenerator:
         return CountedGenerator(_computed(models, half=half), report, chunk=chunk)

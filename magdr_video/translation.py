@@ -76,6 +76,11 @@ class Translator:
         )
 
     @property
+    def takes_one_face(self) -> bool:
+        """True where the network goes through the faces one by one, whatever it is given."""
+        return bool(getattr(self.module, "one_by_one", False))
+
+    @property
     def device(self) -> torch.device:
         """Where the network lies."""
         return next(chain(self.module.parameters(), self.module.buffers())).device

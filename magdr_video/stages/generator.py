@@ -17,8 +17,14 @@ DEVICE_CHUNK, CPU_CHUNK = 64, 8
 and 39 ms a crop."""
 
 
-def chunk_for(device: torch.device) -> int:
-    """How many crops should go through a generator at once."""
+def chunk_for(device: torch.device, *, one_by_one: bool = False) -> int:
+    """How many crops should go through a generator at once.
+
+    Args:
+        one_by_one: it takes no more than one; rows that only fill a batch would be passes.
+    """
+    if one_by_one:
+        return 1
     return CPU_CHUNK if device.type == "cpu" else DEVICE_CHUNK
 
 

@@ -16,6 +16,7 @@ from magdr_video.errors import MagdrError, SettingsError, WeightsError
 from magdr_video.loading import declaration_of
 from magdr_video.models.foreign import Declaration, is_foreign, load_foreign
 from magdr_video.settings import load_settings
+from magdr_video.stages.generator import chunk_for
 from magdr_video.translation import Translator, condition_values, load_translator
 
 DECLARED = Declaration(task="edit", size=32, alignment="box", conditions=("warmth", "depth"))
@@ -81,6 +82,16 @@ def test_every_form_translates_and_has_gradients(named: str) -> None:
     translator(held, condition).sum().backward()
     assert held.grad is not None
     torch.testing.assert_close(held.grad[2], torch.full((3, 32, 32), 0.5))
+
+
+def test_a_program_of_one_face_is_told_and_gets_no_rows_that_only_fill(
+    named: str, request: pytest.FixtureRequest
+) -> None:
+    translator = load_translator(named, declared=DECLARED)
+    is_of_one = request.node.callspec.params["named"] == "export-of-one"
+    assert translator.takes_one_face == is_of_one
+    gpu = torch.device("cuda")
+    assert (chunk_for(gpu, one_by_one=translator.takes_one_face) == 1) == is_of_one
 
 
 def test_every_form_can_be_attacked_and_has_a_record(named: str) -> None:
