@@ -45,6 +45,7 @@ SCORED_CUES = (
     "mu",
     "noise_luma",
     "noise_chroma",
+    "coarse_in",
 )
 """Cues of the combined score. Chosen among eight sets by cross-validation on the fitting faces (160
 attacked ones, three tasks): mean AUROC against clean faces 1.00 for files and in frames, 0.85 to

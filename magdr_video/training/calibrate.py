@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ from magdr_video.training.calibration_fit import (
 )
 from magdr_video.training.calibration_report import HARD, clean_rate, held_out_lines
 from magdr_video.training.calibration_table import table_text
-from magdr_video.training.clean_faces import CLEAN, ROUGH, face_files, list_hash
+from magdr_video.training.clean_faces import CLEAN, ROUGH, list_hash, unseen_files
 from magdr_video.training.drawn_conditions import DrawnConditions, draw_conditions
 from magdr_video.transforms import parse_chain
 from magdr_video.transforms.purify import WEIGHTS as PURIFIER
@@ -78,13 +79,27 @@ class Plan:
     faces: int
     """Photographs that the statistics are fitted on."""
     checked: int
-    """Clean photographs that set the thresholds; 300 without a false positive bound it by 1 %."""
+    """Clean faces that set the thresholds; 300 without a false positive bound it by 1 %. Where
+    there are fewer photographs, each is looked at in several kinds."""
     attacked: int
     """Of the fitting faces, attacked."""
     held_out: int
     frames: int
     """Faces of each clip."""
     cache: Path | None = None
+
+
+def repeated(files: list[Path], count: int) -> list[Path]:
+    """`count` of the files, from the start again when they are used up.
+
+    Each round leaves one place out, so that a face comes in another kind of `in_turn`.
+    """
+    rounds = itertools.count()
+    held: list[Path] = []
+    while len(held) < count:
+        first = next(rounds) % len(files)
+        held += files[first:] + files[:first]
+    return held[:count]
 
 
 class Calibrator:
@@ -94,11 +109,12 @@ class Calibrator:
         self.subject = subject
         self.plan = plan
         self.transforms = tuple(parse_chain(text) for text in TRANSFORMS)
-        files = face_files(plan.data, held_out=False)
+        files = unseen_files(plan.data, judged=False)
         order = torch.randperm(len(files), generator=torch.Generator().manual_seed(SEED)).tolist()
-        chosen = [files[place] for place in order[: plan.faces + plan.checked]]
-        self.fitting, self.checking = chosen[: plan.faces], chosen[plan.faces :]
-        unseen = face_files(plan.data, held_out=True)
+        chosen = [files[place] for place in order]
+        few = min(plan.faces, len(chosen) // 2)
+        self.fitting, self.checking = chosen[:few], repeated(chosen[few:], plan.checked)
+        unseen = unseen_files(plan.data, judged=True)
         self.unseen = unseen[:: max(1, len(unseen) // plan.held_out)][: plan.held_out]
 
     def clips(self, names: tuple[str, ...]) -> list[Path]:
@@ -110,7 +126,7 @@ class Calibrator:
     def digest(self) -> str:
         """SHA-256 of the sorted SHA-256 of all files that shaped the table."""
         clips = self.clips(FITTED_CLIPS + CHECKED_CLIPS)
-        return list_hash([*self.fitting, *self.checking, *clips])
+        return list_hash([*self.fitting, *set(self.checking), *clips])
 
     def draw(self, count: int, salt: int) -> DrawnConditions:
         """Conditions for `count` faces."""
@@ -236,9 +252,10 @@ def calibrate(
         f"Made by: magdr-video train calibrate --task {task} --faces {plan.faces} "
         f"--checked {plan.checked} --attacked {plan.attacked} --held-out {plan.held_out} "
         f"--frames {plan.frames} (seed {SEED}, {held.subject.device.type.upper()})",
-        f"Statistics: {len(clean)} clean faces of {plan.faces} photographs and "
+        f"Statistics: {len(clean)} clean faces of {len(held.fitting)} photographs and "
         f"{len(held.clips(FITTED_CLIPS))} clips; scores: {len(attacked)} attacked ones besides",
-        f"Thresholds: {len(checked)} clean faces of other identities, {clean_rate(table, checked)}",
+        f"Thresholds: {len(checked)} clean faces of {len(set(held.checking))} other photographs, "
+        f"{clean_rate(table, checked)}; no network was trained on any of them",
         f"Files: list sha256 {held.digest}",
         f"Kinds of clean input: {', '.join(CLEAN)}",
     ]

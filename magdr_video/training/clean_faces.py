@@ -42,6 +42,16 @@ def face_files(data: Path, *, held_out: bool) -> list[Path]:
     return chosen
 
 
+def unseen_files(data: Path, *, judged: bool) -> list[Path]:
+    """Files of the identities that no network has seen: those to fit a detector to end in 3, those
+    to judge it by in 4.
+
+    A network knows the faces that it was trained on: the purifier calls those clean ones clean.
+    """
+    digit = 4 if judged else 3
+    return [path for path in face_files(data, held_out=True) if int(path.stem) % 10 == digit]
+
+
 def load_faces(files: Sequence[Path], size: int) -> Tensor:
     """(F, 3, size, size) float32 in [0, 1], reduced by area."""
     pictures = []

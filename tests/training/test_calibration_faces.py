@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from magdr_video.training import calibrate as calibrate_module
-from magdr_video.training.calibrate import DEFAULT_CHAIN, _recipe_of
+from magdr_video.training.calibrate import DEFAULT_CHAIN, _recipe_of, repeated
 from magdr_video.training.calibration_faces import in_turn
 from magdr_video.training.calibration_table import table_text
-from magdr_video.training.clean_faces import CLEAN, ROUGH, STRONG_NOISE
+from magdr_video.training.clean_faces import CLEAN, ROUGH, STRONG_NOISE, face_files, unseen_files
 from magdr_video.transforms import parse_chain
 from tests.toys import pictures, toy_table
 
@@ -52,3 +52,24 @@ def test_the_command_line_says_what_is_measured_and_with_whose_preset(
     calibrate_module.main()
     assert seen[0] == "edit" and seen[2:] == [tmp_path, Path("mine.toml"), "cpu"]
     assert isinstance(seen[1], calibrate_module.Plan) and seen[1].faces == 3
+
+
+def test_a_detector_is_fitted_and_judged_on_faces_that_no_network_has_seen(tmp_path: Path) -> None:
+    (tmp_path / "omi" / "images").mkdir(parents=True)
+    for number in range(30):
+        (tmp_path / "omi" / "images" / f"{number}.jpg").touch()
+    fitted, judged = (unseen_files(tmp_path, judged=part) for part in (False, True))
+    assert [path.stem for path in fitted] == ["3", "13", "23"]
+    assert [path.stem for path in judged] == ["4", "14", "24"]
+    trained = face_files(tmp_path, held_out=False)
+    assert not {*fitted, *judged} & set(trained)
+
+
+def test_a_photograph_that_is_looked_at_again_comes_in_another_kind() -> None:
+    files = [Path(str(number)) for number in range(53)]
+    held = repeated(files, 300)
+    kinds: dict[Path, list[int]] = {}
+    for place, path in enumerate(held):
+        kinds.setdefault(path, []).append(place % 10)
+    assert len(held) == 300 and len(kinds) == 53
+    assert all(len(set(found)) == len(found) for found in kinds.values())
