@@ -43,7 +43,7 @@ class ParserRecipe:
     first_part: float = 0.6
     width: int = 24
     batch: int = 24
-    steps: int = 8000
+    steps: int = 6600
     rate: float = 2e-3
     last_rate: float = 2e-5
     decay: float = 1e-3

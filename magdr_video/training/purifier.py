@@ -57,8 +57,8 @@ class PurifierRecipe:
     width: int = 24
     blocks: int = 3
     batch: int = 12
-    steps: int = 8000
-    output_from: int = 7000
+    steps: int = 9000
+    output_from: int = 8000
     """Step at which whole faces and the loss on outputs begin."""
     output_faces: int = 3
     """Attacked faces a step that go through the generator."""
@@ -67,7 +67,7 @@ class PurifierRecipe:
     clean_weight: float = 1.5
     pieces: int = 57
     """Pieces of attacked faces; the generators take turns."""
-    grow_every: int = 120
+    grow_every: int = 80
     """Steps after which one piece more is drawn from, so that training need not wait for all."""
     rate: float = 2e-3
     last_rate: float = 3e-5
