@@ -83,6 +83,12 @@ def join(parts: Sequence[Measurement]) -> Measurement:
     return Measurement(**{n: torch.cat([getattr(part, n) for part in parts]) for n in names})
 
 
+def pick(held: Measurement, places: Sequence[int]) -> Measurement:
+    """The faces at some places, in that order."""
+    fields = dataclasses.fields(Measurement)
+    return Measurement(**{field.name: getattr(held, field.name)[list(places)] for field in fields})
+
+
 def measure(
     generate: Generate,
     crops: Tensor,

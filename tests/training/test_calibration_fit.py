@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from magdr_video.detection.detector import judge
-from magdr_video.detection.measurement import Measurement, measure
+from magdr_video.detection.measurement import Measurement, measure, pick
 from magdr_video.faces.regions import REGIONS, target_regions
 from magdr_video.models.conditions import ACTION_UNITS, ATTRIBUTES, condition_for_edit
 from magdr_video.training.calibration_fit import (
@@ -185,3 +185,12 @@ def test_figures_of_a_report_by_hand() -> None:
     # The rule of three: no event in 300 bounds the rate by about 3 / 300.
     assert rate_bound(0, 300) == pytest.approx(1 - 0.05 ** (1 / 300))
     assert rate_bound(3, 3) == 1.0
+
+
+def test_picked_faces_keep_all_that_was_measured_of_them() -> None:
+    held = faces(4, noise=0.02, seed=8)
+    picked = pick(held, [2, 0])
+    assert len(picked) == 2
+    for field in dataclasses.fields(held):
+        whole, part = getattr(held, field.name), getattr(picked, field.name)
+        assert torch.equal(part, torch.stack([whole[2], whole[0]])), field.name
