@@ -92,7 +92,8 @@ class Plan:
 def repeated(files: list[Path], count: int) -> list[Path]:
     """`count` of the files, from the start again when they are used up.
 
-    Each round leaves one place out, so that a face comes in another kind of `in_turn`.
+    Each round begins one place later, so that a face comes in another kind of `in_turn`, ten kinds
+    and 53 files given; the sixth round has the kinds of the first, under other conditions.
     """
     rounds = itertools.count()
     held: list[Path] = []

@@ -67,9 +67,9 @@ def test_a_detector_is_fitted_and_judged_on_faces_that_no_network_has_seen(tmp_p
 
 def test_a_photograph_that_is_looked_at_again_comes_in_another_kind() -> None:
     files = [Path(str(number)) for number in range(53)]
-    held = repeated(files, 300)
+    held = repeated(files, 5 * 53)
     kinds: dict[Path, list[int]] = {}
     for place, path in enumerate(held):
         kinds.setdefault(path, []).append(place % 10)
-    assert len(held) == 300 and len(kinds) == 53
+    assert len(held) == 5 * 53 and len(kinds) == 53
     assert all(len(set(found)) == len(found) for found in kinds.values())
