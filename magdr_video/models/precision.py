@@ -9,7 +9,7 @@ import torch
 
 from magdr_video.errors import SettingsError
 
-AUTO, FULL, HALF = "auto", "full", "half"
+HALF = "half"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class Precision:
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:
-    """'full' is all at 32 bits, 'half' all at 16, 'auto' at 16 where the figures stay.
+    """'half' is parser and shown translation at 16 bits; 'full' and 'auto' all at 32.
+
+    What the detector measures stays at 32 bits: its tables were fitted to that. 'auto' will take
+    half precision where it pays once that has been measured on a GPU, which it has not.
 
     Raises:
         SettingsError: half precision was asked of a processor.
@@ -43,9 +46,8 @@ def choose_precision(name: str, device: torch.device) -> Precision:
         raise SettingsError(
             "--precision half needs a CUDA device", hint="drop it: a processor computes in full"
         )
-    if name == FULL or device.type != "cuda":
-        return Precision()
-    return Precision(parser=True, translation=True, inspection=name == HALF)
+    half = name == HALF
+    return Precision(parser=half, translation=half)
 
 
 def computing(device: torch.device, *, half: bool) -> AbstractContextManager[object]:

@@ -174,7 +174,7 @@ class RunSettings:
     device: str = _setting("auto", "auto, cpu, cuda or cuda:N", flag="device")
     precision: str = _setting(
         "auto",
-        "of networks on a GPU: full is 32 bits, half 16, auto 16 where the figures stay",
+        "on a GPU: half is parser and translation at 16 bits, full and auto 32 everywhere",
         choices=("auto", "full", "half"),
         flag="precision",
     )

@@ -22,12 +22,11 @@ MOST_MASK = 0.05
 """Largest difference of a soft mask."""
 
 
-def test_what_the_tables_were_fitted_to_is_in_half_precision_only_when_asked() -> None:
-    assert choose_precision("auto", CUDA) == Precision(parser=True, translation=True)
-    assert choose_precision("half", CUDA).inspection
-    assert choose_precision("full", CUDA) == Precision()
+def test_what_the_tables_were_fitted_to_is_never_in_half_precision() -> None:
+    assert choose_precision("half", CUDA) == Precision(parser=True, translation=True)
+    assert choose_precision("auto", CUDA) == choose_precision("full", CUDA) == Precision()
     served = [choose_precision(name, CUDA).drafts_serve for name in ("auto", "half", "full")]
-    assert served == [False, True, True]
+    assert served == [True, False, True]
 
 
 def test_a_processor_computes_in_full_and_refuses_half() -> None:
