@@ -59,6 +59,21 @@ def _made(material: Material | Source) -> Material:
     return material.make() if isinstance(material, Source) else material
 
 
+def is_prepared(
+    name: str,
+    translator: Translator,
+    material: Material | Source,
+    cache: Path | None,
+    *,
+    share: float = 1.0,
+) -> bool:
+    """True where the named detector would be read from the cache, not fitted."""
+    detector = DETECTORS[name](translator)
+    detector.shorten(share)
+    path = _file(cache, detector, translator, material)
+    return path is not None and path.exists()
+
+
 def prepare_detector(
     name: str,
     translator: Translator,

@@ -19,6 +19,7 @@ from magdr_video.benchmark.judges import (
     FITTED_ROOMS,
     MAGDR,
     ROOMS,
+    fitted_judges,
     own_detectors,
 )
 from magdr_video.benchmark.scene import Scene, Seen
@@ -30,7 +31,7 @@ from magdr_video.benchmark.statistics import (
     roc,
     true_positive_rate,
 )
-from magdr_video.benchmark.trained import TRAINING
+from magdr_video.benchmark.trained import TRAINING, untaught
 from magdr_video.training.clean_faces import CLEAN
 from magdr_video.transforms import unsharp
 
@@ -88,7 +89,8 @@ def _key(scene: Scene, kind: str) -> dict[str, Any]:
 def cells(scene: Scene) -> list[Cell]:
     """Own detectors on every set of faces, then each fitted one."""
     attacks = [scene.under(scene.threat(name)) for name in scene.plan.attacks]
-    out, kinds = cells_of([*attacks, scene.fitting_under]), inputs(scene)
+    taught = [scene.fitting_under] if untaught(scene) else []
+    out, kinds = cells_of([*attacks, *taught]), inputs(scene)
     passes = 1 + len(scene.subject.table.transforms)
     for kind, make in kinds.items():
         out.append(
@@ -99,7 +101,7 @@ def cells(scene: Scene) -> list[Cell]:
                 lambda make=make: _flat(own_detectors(make())),  # type: ignore[misc]
             )
         )
-    for name in FITTED:
+    for name in fitted_judges(scene.plan):
         out += fitted_cells(scene, name, kinds)
     return out
 
@@ -180,7 +182,7 @@ def judged(scene: Scene) -> Judged:
         for name in names_of(content):
             pair = (content[f"{name}|score"], content[f"{name}|flagged"].bool())
             out.setdefault(name, {})[kind] = pair
-    for name in FITTED:
+    for name in fitted_judges(scene.plan):
         for kind in kinds:
             content = scene.store.get(by_name[_fitted_name(scene, name, kind)])
             out.setdefault(name, {})[kind] = (content["score"], content["flagged"].bool())

@@ -52,7 +52,7 @@ def cells(scene: Scene, attacks: Sequence[str]) -> list[Cell]:
 
 
 def _preparations(scene: Scene, attacks: Sequence[str]) -> list[Cell]:
-    held = [*(_attacked(scene, attack) for attack in attacks), scene.fitting_under]
+    held = [*(_attacked(scene, attack) for attack in attacks), scene.trial_under]
     return [*cells_of(held), *trial_cells(scene).values()]
 
 

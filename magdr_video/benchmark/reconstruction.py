@@ -40,7 +40,7 @@ def trial_cells(scene: Scene) -> dict[str, Cell]:
 def _trial_cell(scene: Scene, category: str, chains: Sequence[Chain]) -> Cell:
     key = {
         "generator": scene.subject.identity["generator"],
-        "attacked": scene.fitting_under.address,
+        "attacked": scene.trial_under.address,
         "count": scene.plan.trial_faces,
         "tried": [str(chain) for chain in chains],
         "source": source_hash((*TRANSFORM_ROOMS, *scene.subject.rooms)),
@@ -183,7 +183,7 @@ def rows(
 
 def _preparations(scene: Scene) -> list[Cell]:
     attacks = [scene.under(scene.threat(name)) for name in scene.plan.attacks]
-    return [*cells_of([*attacks, scene.fitting_under]), *trial_cells(scene).values()]
+    return [*cells_of([*attacks, scene.trial_under]), *trial_cells(scene).values()]
 
 
 def scene_repairs(scene: Scene) -> list[Repair]:

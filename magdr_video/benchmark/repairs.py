@@ -143,8 +143,7 @@ FIXED_CHAINS = (
 
 def trial(scene: Scene, chains: Sequence[Chain]) -> Tensor:
     """PSNR(O) of each chain on the attacked training faces, mean over faces, in dB."""
-    count = scene.plan.trial_faces
-    attacked, clean = scene.attacked_fitting.first(count), scene.clean_fitting.first(count)
+    clean, attacked = scene.trial
     out = []
     for chain in chains:
         output = scene.subject.generate(apply_chain(attacked.crops, chain), attacked.condition)

@@ -176,6 +176,8 @@ def _command(held: Document) -> str:
         factors = {before_codec(row["input"])[1] for row in held["rows"]}
         found = sorted(crf for crf in factors if crf is not None)
         parts += [] if found == [CRF] else [f"--codecs '{','.join(map(str, found))}'"]
+    skipped = plan.get("skipped", [])
+    parts += [f"--skip {','.join(skipped)}"] if skipped else []
     parts += [f"--baseline-training {plan['baseline_share']:g}", f"--seed {plan['seed']}"]
     return " ".join([*parts, *_other_counts(held)])
 
@@ -202,6 +204,8 @@ def _sample(held: Document) -> str:
         f" Baselines that learn had {plan['fitting_faces']} attacked training faces and "
         f"{plan['baseline_share']:.0%} of the steps of their recipes."
     )
+    if plan.get("skipped"):
+        learning += f" Left out: {', '.join(plan['skipped'])}."
     few = min(plan["side_faces"], plan["faces"])
     side = (
         f" Each kind of hard negative and the faces after a codec are {few} a task."

@@ -119,9 +119,22 @@ class Scene:
 
     @cached_property
     def fitting_under(self) -> Attacked:
-        """The training faces under PGD, on which settings are chosen."""
+        """The training faces under PGD, from which baselines learn."""
         chosen = self.threat("pgd")
         return attacked(self.subject, self.fitting, chosen, self.plan.seed + FIT_SEED_STEP)
+
+    @cached_property
+    def trial_under(self) -> Attacked:
+        """The first of them, on which every setting of every transform is tried."""
+        few = self.fitting.first(min(self.plan.trial_faces, self.plan.fitting_faces))
+        return attacked(self.subject, few, self.threat("pgd"), self.plan.seed + FIT_SEED_STEP)
+
+    @property
+    def trial(self) -> tuple[Seen, Seen]:
+        """These as they are and attacked."""
+        clean = self.fitting.first(min(self.plan.trial_faces, self.plan.fitting_faces))
+        broken = self.trial_under.images(self.store)
+        return self.seen(clean.crops, "clean trial"), self.seen(broken, "attacked trial")
 
     def seen(self, crops: Tensor, name: str) -> Seen:
         """Crops of a name, prepared once."""

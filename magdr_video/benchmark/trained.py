@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from magdr_video.baselines.preparation import prepare_detector, prepare_reconstructor
+from magdr_video.baselines.preparation import is_prepared, prepare_detector, prepare_reconstructor
 from magdr_video.baselines.protocol import (
     DetectorBaseline,
     ReconstructorBaseline,
@@ -53,6 +53,18 @@ def trained_detector(scene: Scene, name: str) -> DetectorBaseline:
     # Rows are measured without gradients; what learns needs them.
     with torch.enable_grad():
         return prepare_detector(name, scene.subject.translator, scene.source, cache, share=share)
+
+
+def untaught(scene: Scene) -> list[str]:
+    """Detectors that have yet to learn, for want of a state in the benchmark's folder."""
+    plan, translator = scene.plan, scene.subject.translator
+    cache, share = plan.out / FOLDER, plan.baseline_share
+    return [
+        name
+        for name in DETECTORS
+        if name not in plan.skipped
+        and not is_prepared(name, translator, scene.source, cache, share=share)
+    ]
 
 
 def trained_reconstructor(scene: Scene, name: str) -> ReconstructorBaseline:

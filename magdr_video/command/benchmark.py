@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from magdr_video.command import options
-from magdr_video.errors import OutputError, SettingsError, UsageError
+from magdr_video.errors import OutputError, SettingsError, UsageError, nearest
 from magdr_video.progress import print_table, say
 from magdr_video.settings import TASKS
 
@@ -58,6 +58,9 @@ TRAINING = typer.Option(
     "--baseline-training",
     help="Share of their training that baselines get; all (1) on a GPU, 0.05 on a CPU.",
 )
+SKIP = typer.Option(
+    "", "--skip", help="Detectors that learn and are left out, such as otd, with commas."
+)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
 EPSILON = typer.Option(None, "--epsilon", help="Bound of the attacks, images in [-1, 1].")
@@ -85,6 +88,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "seed": (int | None, SEED),
     "epsilon": (float | None, EPSILON),
     "baseline_training": (float | None, TRAINING),
+    "skip": (str, SKIP),
     "write_results": (Path | None, RESULTS),
     "quiet": (bool, QUIET),
 }
@@ -162,6 +166,7 @@ def _plan(
     epsilon: float | None,
     baseline_training: float | None,
     attacks: str = "pgd",
+    skip: str = "",
 ) -> Plan:
     from magdr_video.benchmark import plan as plans
     from magdr_video.device import choose_device
@@ -172,6 +177,7 @@ def _plan(
         out=out,
         tasks=_words(tasks),
         attacks=_words(attacks),
+        skipped=_known_judges(skip),
         generator=generator or "",
         overrides=tuple(overrides),
         device=device,
@@ -188,6 +194,15 @@ def _plan(
         plan = plans.for_gpu(plan)
     given: dict[str, Any] = {name: held for name, held in changes.items() if held is not None}
     return plans.with_counts(replace(plan, **given), count)
+
+
+def _known_judges(text: str) -> tuple[str, ...]:
+    from magdr_video.baselines.registry import DETECTORS
+
+    for name in _words(text):
+        if name not in DETECTORS:
+            raise SettingsError(f"--skip '{name}'", hint=nearest(name, DETECTORS))
+    return _words(text)
 
 
 def _words(text: str) -> tuple[str, ...]:
