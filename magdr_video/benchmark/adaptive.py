@@ -17,7 +17,7 @@ from magdr_video.benchmark.attacked import Attacked, attacked, cells_of
 from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
 from magdr_video.benchmark.detection import CLEAN_NAME, fitted_cells, fitted_on, names_of
 from magdr_video.benchmark.document import threat_model
-from magdr_video.benchmark.judges import ALWAYS, FITTED, ROOMS, fitted_judges, own_detectors
+from magdr_video.benchmark.judges import ALWAYS, FITTED, ROOMS, own_detectors
 from magdr_video.benchmark.known_defence import known_defence
 from magdr_video.benchmark.repairs import ROOMS as REPAIR_ROOMS
 from magdr_video.benchmark.repairs import magdr
@@ -128,7 +128,7 @@ def _fitted_cells(scene: Scene) -> dict[tuple[str, int], dict[str, Cell]]:
     """Fitted detectors at each point of the axis, by attack and steps, then by name."""
     out: dict[tuple[str, int], dict[str, Cell]] = {}
     sets = attacked_faces(scene)
-    for name in fitted_judges(scene.plan):
+    for name in scene.plan.kept(FITTED):
         judge = _fitted_once(scene, name)
         for kind, held in sets.items():
             for steps in marks(scene):
@@ -161,7 +161,7 @@ def _fitted_cell(
 def _fitted_clean_cells(scene: Scene) -> dict[str, Cell]:
     """The same on clean faces: cells that Table 1 has too."""
     kinds = {CLEAN_NAME: lambda: scene.clean}
-    return {name: fitted_cells(scene, name, kinds)[0] for name in fitted_judges(scene.plan)}
+    return {name: fitted_cells(scene, name, kinds)[0] for name in scene.plan.kept(FITTED)}
 
 
 def _measure_cells(scene: Scene) -> dict[tuple[str, int], Cell]:

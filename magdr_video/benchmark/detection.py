@@ -19,7 +19,6 @@ from magdr_video.benchmark.judges import (
     FITTED_ROOMS,
     MAGDR,
     ROOMS,
-    fitted_judges,
     own_detectors,
 )
 from magdr_video.benchmark.scene import Scene, Seen
@@ -101,7 +100,7 @@ def cells(scene: Scene) -> list[Cell]:
                 lambda make=make: _flat(own_detectors(make())),  # type: ignore[misc]
             )
         )
-    for name in fitted_judges(scene.plan):
+    for name in scene.plan.kept(FITTED):
         out += fitted_cells(scene, name, kinds)
     return out
 
@@ -182,7 +181,7 @@ def judged(scene: Scene) -> Judged:
         for name in names_of(content):
             pair = (content[f"{name}|score"], content[f"{name}|flagged"].bool())
             out.setdefault(name, {})[kind] = pair
-    for name in fitted_judges(scene.plan):
+    for name in scene.plan.kept(FITTED):
         for kind in kinds:
             content = scene.store.get(by_name[_fitted_name(scene, name, kind)])
             out.setdefault(name, {})[kind] = (content["score"], content["flagged"].bool())

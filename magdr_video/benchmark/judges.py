@@ -9,7 +9,6 @@ from torch import Tensor
 
 from magdr_video.baselines.registry import DETECTORS
 from magdr_video.baselines.thresholds import clean_threshold
-from magdr_video.benchmark.plan import Plan
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.trained import trained_detector
 from magdr_video.detection.detector import CONSISTENCY, DISTORTION, UNION
@@ -104,8 +103,3 @@ FITTED: Mapping[str, Callable[[Scene], Callable[[Seen], tuple[Tensor, Tensor]]]]
     **{name: baseline_detector(name) for name in DETECTORS},
 }
 """Detectors that are fitted on the training faces first."""
-
-
-def fitted_judges(plan: Plan) -> list[str]:
-    """Names of the fitted detectors that a plan does not skip."""
-    return [name for name in FITTED if name not in plan.skipped]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,10 @@ class Plan:
             raise SettingsError(f"baseline_share = {self.baseline_share} must lie in 0 .. 1")
         if not 0 < self.epsilon <= 1:
             raise SettingsError(f"epsilon = {self.epsilon} must lie in 0 .. 1")
+
+    def kept(self, detectors: Iterable[str]) -> list[str]:
+        """Names of detectors without those that are left out."""
+        return [name for name in detectors if name not in self.skipped]
 
     def count(self, kind: str) -> int:
         """Held-out faces of a kind ('slow_faces', 'side_faces'), never more than there are."""

@@ -66,3 +66,9 @@ def test_a_gpu_has_whole_trainings_and_no_count_below_a_cpus() -> None:
     large = for_gpu(PLAN)
     assert large.baseline_share == 1.0
     assert all(getattr(large, name) >= getattr(PLAN, name) for name in counts())
+
+
+def test_detectors_that_are_skipped_are_left_out_and_no_others(tmp_path: Path) -> None:
+    plan = Plan(data=tmp_path, out=tmp_path, skipped=("otd",))
+    assert plan.kept(["metzen", "otd", "magnet"]) == ["metzen", "magnet"]
+    assert plan.described()["skipped"] == ("otd",)

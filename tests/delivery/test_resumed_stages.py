@@ -77,6 +77,8 @@ BLUR = parse_chain("gaussian(sigma=1)")
 class StandIn:
     """Darkens, by how much the condition says."""
 
+    takes_one_face = False
+
     def __init__(self, record: ModelRecord) -> None:
         self.record = record
 
