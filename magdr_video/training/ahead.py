@@ -21,6 +21,14 @@ _DRAW: Callable[[Any], Any] | None = None
 """What a forked process draws with: a closure over large arrays, which cannot be pickled."""
 
 
+def _begin() -> None:
+    """One thread each: OpenMP's others stayed behind in the parent, and a forked process that asks
+    for them waits for ever."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def _drawn(index: Any) -> Any:
     assert _DRAW is not None
     return _DRAW(index)
@@ -33,11 +41,13 @@ def _pool(draw: Callable[[Any], Any], workers: int) -> ProcessPoolExecutor:
     global _DRAW
     _DRAW = draw
     # OpenCV's own threads do not live on in a forked process, which would wait for them for ever.
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin)
     # Processes start with the first tasks: all of them now, while `_DRAW` is this one.
     for started in [pool.submit(_nothing) for _ in range(workers)]:
         started.result()
+    cv2.setNumThreads(threads)
     return pool
 
 

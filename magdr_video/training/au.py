@@ -195,8 +195,10 @@ def train(recipe: AuRecipe, place: Place) -> None:
         for part in (False, True)
     )
     training = AuTraining(recipe, views, place.device, place.workers)
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    training.close()
+    try:
+        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
+    finally:
+        training.close()
     for unit, (correlation, error) in evaluate(training.average, held_out).items():
         _say(f"{unit}  correlation {correlation:.3f}  mean absolute error {error:.3f}")
     export(training.average, recipe, place.out / f"{NAME}.safetensors")

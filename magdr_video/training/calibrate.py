@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import hashlib
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +161,9 @@ class Calibrator:
         path = self.plan.cache / f"{self.subject.task}-{name}-{key}.pt"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(make(), path)
+            part = path.with_suffix(f".{os.getpid()}.part")
+            torch.save(make(), part)
+            part.replace(path)
         held: Tensors = torch.load(path, weights_only=True, map_location=self.subject.device)
         return held
 

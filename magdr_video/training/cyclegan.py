@@ -43,7 +43,7 @@ MOST_TURNED = 0.6
 
 @dataclass(frozen=True)
 class CycleganRecipe:
-    """Settings of both trainings; defaults are those of the shipped weights.
+    """Settings of both trainings; the shipped weights' are in `presets/training/`.
 
     Attributes:
         steps: optimisation steps of AB.
@@ -251,8 +251,10 @@ def train(recipe: CycleganRecipe, place: Place) -> None:
             continue
         training = CycleganTraining(recipe, pairs, kept, steps, place.device, place.workers)
         home = place.out / direction
-        fit(training, steps=steps, batch=recipe.batch, folder=home, report=_say)
-        training.close()
+        try:
+            fit(training, steps=steps, batch=recipe.batch, folder=home, report=_say)
+        finally:
+            training.close()
         target = place.out / f"cyclegan-synthetic-{direction.lower()}.safetensors"
         export(training.average, recipe, direction, target)
 

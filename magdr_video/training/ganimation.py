@@ -2,8 +2,7 @@
 
 Source: GANimation (Pumarola et al., ECCV 2018) for the task and the attention. We differ in the
 network (`models.warped`) and in the supervision: landmark-driven warps of synthetic faces take the
-place of the adversarial and cycle losses, which a few tens of thousands of images on a CPU cannot
-satisfy.
+place of the cycle losses; a critic of patches, conditioned on the source, comes in as the finish.
 """
 
 from __future__ import annotations
@@ -54,8 +53,10 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         place.device,
         place.workers,
     )
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    training.close()
+    try:
+        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
+    finally:
+        training.close()
     export(training.average, recipe, FACTS, ACTION_UNITS, place.out / f"{NAME}.safetensors")
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from magdr_video.errors import WeightsError
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -69,7 +72,8 @@ def _has_bfloat16() -> bool:
 
 
 def mixed_precision(device: torch.device | str = "cpu") -> torch.autocast:
-    """bfloat16 where the processor computes in it; elsewhere it would be ten times slower."""
+    """bfloat16 on a GPU, and where the processor computes in it; elsewhere it would be ten times
+    slower."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" or _has_bfloat16())
 
@@ -92,12 +96,22 @@ def save_checkpoint(folder: Path, index: int, trainable: Trainable) -> None:
 
 
 def load_checkpoint(folder: Path, trainable: Trainable) -> int:
-    """Restore the last checkpoint of the folder and return its step; 0 when there is none."""
+    """Restore the last checkpoint of the folder and return its step; 0 when there is none.
+
+    Raises:
+        WeightsError: it is damaged, or of another recipe.
+    """
     target = folder / CHECKPOINT
     if not target.exists():
         return 0
-    held = torch.load(target, weights_only=True, map_location="cpu")
-    trainable.load(held["state"])
+    try:
+        held = torch.load(target, weights_only=True, map_location="cpu")
+        trainable.load(held["state"])
+    except (KeyError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        raise WeightsError(
+            f"{target} is damaged, or was made by another recipe",
+            hint="give --out another folder, or take it away to begin anew",
+        ) from error
     return int(held["index"])
 
 

@@ -195,7 +195,7 @@ class MovingTraining(Averaged[WarpedGenerator]):
         sheet: a contact sheet of held-out samples.
         device: where it trains.
         workers: processes that draw ahead.
-        disobedience: a loss of outputs (F, 3, S, S) under conditions (F, C), or None.
+        disobedience: a loss of outputs (F, 3, S, S) under conditions (F, C) at a step, or None.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class MovingTraining(Averaged[WarpedGenerator]):
         sheet: Callable[[WarpedGenerator], Array],
         device: torch.device | str = "cpu",
         workers: int = 0,
-        disobedience: Callable[[Tensor, Tensor], Tensor] | None = None,
+        disobedience: Callable[[Tensor, Tensor, int], Tensor] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self._disobedience = disobedience
@@ -245,7 +245,7 @@ class MovingTraining(Averaged[WarpedGenerator]):
         told |= {"read": loss.read}
         total = loss.total
         if self._disobedience is not None:
-            told["disobedience"] = self._disobedience(loss.out, pairs.asked)
+            told["disobedience"] = self._disobedience(loss.out, pairs.asked, index)
             total = total + recipe.obey_weight * told["disobedience"]
             told["disobedience"] = told["disobedience"].detach()
         if self._contest is not None and index >= recipe.critic_from * recipe.steps:

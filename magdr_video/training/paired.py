@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from magdr_video.errors import SettingsError
+from magdr_video.errors import InputError, SettingsError
 from magdr_video.training.faces_data import Array
 from magdr_video.training.loop import memory_format
 
@@ -28,20 +28,43 @@ DATA = "OMI synthetic faces (Peterson et al. 2022), depict nobody"
 LICENCE = "CC BY-NC-SA 4.0"
 
 
+AT_LEAST_ONE = ("size", "first_size", "width", "batch", "threads", "pieces", "grow_every", "window")
+"""Settings of recipes that cannot be 0; no number is below 0."""
+
+
 def read_recipe(kind: type[RecipeT], path: Path) -> RecipeT:
     """A recipe from its TOML file.
 
     Raises:
-        SettingsError: the file names a setting that the recipe does not have.
+        InputError: there is no such file.
+        SettingsError: it is no TOML, names a setting that the recipe does not have, or gives one a
+            value of another type or out of range.
     """
-    given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(given) - known)
+    try:
+        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"recipe {path}: {error.strerror}", hint="see presets/training") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"recipe {path} is no TOML: {error}") from error
+    known = {field.name: type(field.default) for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(given) - set(known))
     if unknown:
         raise SettingsError(
             f"{path} sets {', '.join(unknown)}", hint=f"a recipe has {', '.join(sorted(known))}"
         )
+    for name, value in given.items():
+        _check(path, name, value, known[name])
     return kind(**given)
+
+
+def _check(path: Path, name: str, value: Any, kind: type) -> None:
+    allowed = (int, float) if kind is float else (kind,)
+    fits: bool = isinstance(value, allowed) and not isinstance(value, bool)
+    if not fits:
+        raise SettingsError(f"{path}: {name} = {value!r}", hint=f"it takes a {kind.__name__}")
+    least = 1 if name in AT_LEAST_ONE else 0
+    if kind is not str and float(value) < least:
+        raise SettingsError(f"{path}: {name} = {value} is out of range", hint=f">= {least}")
 
 
 def from_images(images: Array) -> Tensor:

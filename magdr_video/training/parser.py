@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from magdr_video.errors import WeightsError
 from magdr_video.models.bisenet import BiSeNet, normalise
 from magdr_video.models.zoo import load
 from magdr_video.training.ahead import Ahead
@@ -135,7 +136,13 @@ class ParserTraining(Averaged[BiSeNet]):
         self.net = BiSeNet(width=recipe.width).to(device).to(memory_format=memory_format())
         self.average = BiSeNet(width=recipe.width).to(device).eval()
         if recipe.start:
-            self.net.load_state_dict(load(recipe.start).state_dict())
+            try:
+                self.net.load_state_dict(load(recipe.start).state_dict())
+            except RuntimeError as error:
+                raise WeightsError(
+                    f"start = '{recipe.start}' is no parser of width {recipe.width}",
+                    hint="magdr-video models show NAME tells the width of weights",
+                ) from error
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay
@@ -214,8 +221,10 @@ def train(recipe: ParserRecipe, place: Place) -> None:
     set_up(place.device, recipe.threads)
     faces, held_out = (load_parsed(place.data, held_out=part) for part in (False, True))
     training = ParserTraining(recipe, faces, held_out, place.device, place.workers)
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    training.close()
+    try:
+        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
+    finally:
+        training.close()
     export(training.average, recipe, place.out / "bisenet-compact.safetensors")
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from magdr_video.device import choose_device
+from magdr_video.errors import OutputError, UsageError
 from magdr_video.training.paired import read_recipe
 
 RecipeT = TypeVar("RecipeT")
@@ -64,5 +65,11 @@ def run_training(
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw ahead")
     given = parser.parse_args()
+    if given.workers < 0:
+        raise UsageError(f"--workers {given.workers}", hint="0 draws between the steps")
     device = choose_device(given.device)
+    try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"--out {given.out}: {error.strerror}", hint="name a folder") from error
     train(read_recipe(kind, given.recipe), Place(given.data, given.out, device, given.workers))

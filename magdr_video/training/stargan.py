@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from magdr_video.errors import SettingsError
 from magdr_video.models.warped import WarpedGenerator
-from magdr_video.training.attribute_reader import disobedience, train_reader
+from magdr_video.training.attribute_reader import JUDGE_SEED, disobedience, train_reader
 from magdr_video.training.edit_pairs import CONDITION, draw_batch, load_views
 from magdr_video.training.faces_data import Array, OmiFaces
 from magdr_video.training.loop import fit
@@ -53,6 +54,7 @@ def train(recipe: MovingRecipe, place: Place) -> None:
 
     Raises:
         InputError: `place.data` holds no OMI faces.
+        SettingsError: the seed is the one of the judge of `edit_scores`.
     """
     set_up(place.device, recipe.threads)
     faces = OmiFaces(place.data)
@@ -61,6 +63,8 @@ def train(recipe: MovingRecipe, place: Place) -> None:
     )
     obeys = None
     if recipe.obey_weight:
+        if recipe.seed == JUDGE_SEED:
+            raise SettingsError(f"seed = {JUDGE_SEED} is the judge's", hint="take another")
         # Another seed than the judge's of `edit_scores`, which the generator never meets.
         reader = train_reader(views, steps=READER_STEPS, seed=recipe.seed, device=place.device)
         obeys = partial(disobedience, reader.requires_grad_(False))
@@ -74,8 +78,10 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         place.workers,
         obeys,
     )
-    fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    training.close()
+    try:
+        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
+    finally:
+        training.close()
     export(training.average, recipe, FACTS, CONDITION, place.out / f"{NAME}.safetensors")
 
 

@@ -131,13 +131,13 @@ def test_only_what_is_asked_of_gender_and_age_is_missed() -> None:
     reader = AttributeReader().eval()
     images = torch.rand(3, 3, 64, 64) * 2 - 1
     nothing = torch.tensor([[1.0, 0.0, 0.0, 0.5, 0.5]]).expand(3, -1)
-    assert disobedience(reader, images, nothing) == 0
+    assert disobedience(reader, images, nothing, 0) == 0
     for head in (reader.head[1],):
         torch.nn.init.zeros_(head.weight)
         head.bias.data = torch.tensor([4.0, 0.0])
     male, female = (torch.tensor([[0.0, 0.0, 0.0, asked, 0.5]]).expand(3, -1) for asked in (1.0, 0))
-    assert disobedience(reader, images, male) < 0.02
-    assert disobedience(reader, images, female) > 1.9
+    assert disobedience(reader, images, male, 0) < 0.02
+    assert disobedience(reader, images, female, 0) > 1.9
 
 
 def test_some_views_are_lit_by_a_coloured_lamp_and_both_images_of_a_pair_alike() -> None:
