@@ -52,8 +52,7 @@ attacked ones, three tasks): mean AUROC against clean faces 1.00 for files and i
 0.94 after a codec. `margin` does nothing for `edit`, a little harm to `reenact` (0.78 to 0.76 after
 crf 23, held out) and much good to `replace` (0.89 to 0.95).
 
-`coarse_in` tells edit's attacks, which look like noise, from grain: AUROC 0.986 to 0.993 (30 faces
-held out).
+`coarse_in` tells edit's attacks, which look like noise, from grain.
 
 After a codec more copies tell no more. 24 faces through crf 23, cross-validated AUROC of near_0,
 near_1, residual, gate and luma noise / and the ungated purifier as one more f_k / and distances of

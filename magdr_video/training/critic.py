@@ -11,10 +11,14 @@ the weights of the patches: those in which the pair differs count, whatever thei
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+from magdr_video.training.loop import Averaged, NetT
 
 
 def _layer(inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -108,3 +112,20 @@ class Contest:
         """Restore what `state` returned."""
         self.critic.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+class Contested(Averaged[NetT]):
+    """State of a trainable whose critic, where it has one, is part of it."""
+
+    contest: Contest | None
+
+    def state(self) -> dict[str, Any]:
+        """Network, its running average, the optimiser and the critic."""
+        held = super().state()
+        return held | {"contest": self.contest.state()} if self.contest else held
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        super().load(state)
+        if self.contest:
+            self.contest.load(state["contest"])

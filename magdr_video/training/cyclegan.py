@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,9 @@ from torch import Tensor
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import blend_by_attention
 from magdr_video.training.ahead import Ahead, spread
-from magdr_video.training.critic import Contest
+from magdr_video.training.critic import Contest, Contested
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
-from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
+from magdr_video.training.loop import fit, memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -119,7 +118,7 @@ def draw_batch(
     return np.stack(sources), np.stack(targets)
 
 
-class CycleganTraining(Averaged[CycleGAN]):
+class CycleganTraining(Contested[CycleGAN]):
     """One direction under paired supervision (a `Trainable` of the loop)."""
 
     def __init__(
@@ -144,9 +143,9 @@ class CycleganTraining(Averaged[CycleGAN]):
         self.average = build(recipe).to(device)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)
-        self._contest = None
+        self.contest = None
         if recipe.critic_weight:
-            self._contest = Contest(0, recipe.critic_rate, device)
+            self.contest = Contest(0, recipe.critic_rate, device)
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One batch; the same index always draws the same pairs."""
@@ -161,10 +160,10 @@ class CycleganTraining(Averaged[CycleGAN]):
         )
         told = {"l1": l1.detach(), "do-nothing": (source - target).abs().mean()}
         told |= {"kept": attention.detach().mean()}
-        if self._contest is not None and index >= recipe.critic_from * self.steps:
+        if self.contest is not None and index >= recipe.critic_from * self.steps:
             nothing, area = source.new_zeros(len(source), 0), soft_area(target - source, 0.05)
-            told["critic"] = self._contest.learn(source, target, out, nothing, area)
-            asks = self._contest.persuade(source, target, out, nothing, area)
+            told["critic"] = self.contest.learn(source, target, out, nothing, area)
+            asks = self.contest.persuade(source, target, out, nothing, area)
             loss = loss + recipe.critic_weight * asks
         for group in self.optimiser.param_groups:
             group["lr"] = scheduled_rate(index, self.steps, recipe.rate, recipe.last_rate)
@@ -173,17 +172,6 @@ class CycleganTraining(Averaged[CycleGAN]):
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         return told
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average, the optimiser and the critic."""
-        held = super().state()
-        return held | {"contest": self._contest.state()} if self._contest else held
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        super().load(state)
-        if self._contest:
-            self._contest.load(state["contest"])
 
     def close(self) -> None:
         """Let go of the processes that draw."""

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +19,8 @@ from magdr_video.models.trunk import blend_by_attention
 from magdr_video.models.warped import FLOW_SCALE, MOTION_SIZE, WarpedGenerator, move
 from magdr_video.models.zoo import find
 from magdr_video.training.ahead import Ahead
-from magdr_video.training.critic import Contest
+from magdr_video.training.critic import Contest, Contested
 from magdr_video.training.faces_data import Array, View, recompress
-from magdr_video.training.loop import Averaged
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -185,7 +183,7 @@ def seen_pair(
     return near, far, view.of_flow(flow, source.shape[0])
 
 
-class MovingTraining(Averaged[WarpedGenerator]):
+class MovingTraining(Contested[WarpedGenerator]):
     """One generator under paired supervision (a `Trainable` of the loop).
 
     Args:
@@ -232,9 +230,9 @@ class MovingTraining(Averaged[WarpedGenerator]):
         known = {id(parameter) for parameter in reader}
         rest = [held for held in self.net.parameters() if id(held) not in known]
         self.optimiser = torch.optim.Adam([{"params": rest}, {"params": reader}], lr=recipe.rate)
-        self._contest = None
+        self.contest = None
         if recipe.critic_weight:
-            self._contest = Contest(condition, recipe.critic_rate, device)
+            self.contest = Contest(condition, recipe.critic_rate, device)
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One batch; the same index always draws the same pairs."""
@@ -248,10 +246,10 @@ class MovingTraining(Averaged[WarpedGenerator]):
             told["disobedience"] = self._disobedience(loss.out, pairs.asked, index)
             total = total + recipe.obey_weight * told["disobedience"]
             told["disobedience"] = told["disobedience"].detach()
-        if self._contest is not None and index >= recipe.critic_from * recipe.steps:
+        if self.contest is not None and index >= recipe.critic_from * recipe.steps:
             seen = (pairs.source, pairs.target, loss.out, pairs.asked, loss.area)
-            told["critic"] = self._contest.learn(*seen)
-            total = total + recipe.critic_weight * self._contest.persuade(*seen)
+            told["critic"] = self.contest.learn(*seen)
+            total = total + recipe.critic_weight * self.contest.persuade(*seen)
         rate = scheduled_rate(index, recipe.steps, recipe.rate, recipe.last_rate)
         shares = (1.0, recipe.reader_share)
         for group, share in zip(self.optimiser.param_groups, shares, strict=True):
@@ -262,17 +260,6 @@ class MovingTraining(Averaged[WarpedGenerator]):
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         return told
-
-    def state(self) -> dict[str, Any]:
-        """Network, its running average, the optimiser and the critic."""
-        held = super().state()
-        return held | {"contest": self._contest.state()} if self._contest else held
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        super().load(state)
-        if self._contest:
-            self._contest.load(state["contest"])
 
     def close(self) -> None:
         """Let go of the processes that draw."""

@@ -47,8 +47,7 @@ class Prototype:
         place: index of the axis among the (gender, age) ratings.
         low: rating at which a face needs no more change downwards; high: the same upwards.
         gain: multiple of the measured change that a whole step takes; means are weaker than faces.
-            At 1.2 a reader saw the asked gender in 0.60 to 0.77 of the held-out targets and the
-            asked age in 0.52 to 0.74; at 3 the skin shows the texture's blotches.
+            At 1.2 a reader often misses the asked; at 3 the skin shows the texture's blotches.
     """
 
     mean: Array
