@@ -32,16 +32,9 @@ from magdr_video.benchmark.statistics import (
 )
 from magdr_video.benchmark.trained import TRAINING, untaught
 from magdr_video.training.clean_faces import CLEAN
-from magdr_video.transforms import unsharp
 
 HARD = ("noise", "sharpened", "jpeg 75", "h264 crf 23")
-"""Clean faces that look perturbed."""
-_KINDS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    **CLEAN,
-    "sharpened": lambda faces: unsharp(faces, amount=0.7),
-}
-
-
+"""Kinds of `CLEAN` faces that look perturbed."""
 CLEAN_NAME = "clean"
 
 
@@ -51,7 +44,7 @@ def inputs(scene: Scene) -> dict[str, Callable[[], Seen]]:
     out: dict[str, Callable[[], Seen]] = {CLEAN_NAME: lambda: scene.clean}
 
     def hard(name: str) -> Seen:
-        return scene.seen(_KINDS[name](scene.faces.crops[:few]), name)
+        return scene.seen(CLEAN[name](scene.faces.crops[:few]), name)
 
     def compressed(name: str) -> Seen:
         crops = (scene.clean if name == CLEAN_NAME else scene.attacked(name)).crops[:few]
@@ -147,7 +140,7 @@ def fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]
         Cell(
             _fitted_name(scene, name, kind),
             {**fitted_on(scene, name), **_faces_key(scene, kind)},
-            _size(scene, kind) + (training if kind == "clean" else 0.0),
+            _size(scene, kind) + (training if kind == CLEAN_NAME else 0.0),
             lambda seen=seen: make(seen),  # type: ignore[misc]
         )
         for kind, seen in kinds.items()
@@ -192,7 +185,7 @@ def row(
     task: str, attack: str, name: str, held: Mapping[str, tuple[Tensor, Tensor]]
 ) -> dict[str, Any]:
     """One detector against one attack, with every column."""
-    clean_score, clean_flag = held["clean"]
+    clean_score, clean_flag = held[CLEAN_NAME]
     score, flag = held[attack]
     hard_score = torch.cat([held[kind][0] for kind in HARD])
     hard_flag = torch.cat([held[kind][1] for kind in HARD])
