@@ -35,16 +35,20 @@ def list_() -> None:
 
 
 @app.command()
-def verify() -> None:
-    """Check every file against its recorded hash."""
+def verify(
+    names: list[str] = typer.Argument(None, metavar="[NAME]...", help="All where none is named."),
+) -> None:
+    """Check weights against their recorded hashes."""
     from magdr_video.models import zoo
 
-    checks = zoo.verify()
+    checks = zoo.verify(names or [])
     rows = [[c.name, "ok" if c.ok else c.problem] for c in checks]
     print_table("Verification", ("name", "result"), rows)
     bad = [c.name for c in checks if not c.ok]
     if bad:
-        raise WeightsError(f"not as recorded: {', '.join(bad)}", hint="reinstall the package")
+        raise WeightsError(
+            f"not as recorded: {', '.join(bad)}", hint="reinstall the package, or import them anew"
+        )
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +64,13 @@ def _locate(name_or_path: str | Path) -> tuple[str, Path]:
         if path.is_file():
             return path.stem, path
         raise WeightsError(f"{path} is not there", hint="give the file of a checkpoint")
-    raise WeightsError(
-        f"no weights are named '{text}'",
-        hint=f"{nearest(text, named)} (own weights lie in {user_folder()})",
+    raise _unknown(text, named)
+
+
+def _unknown(name: str, known: Iterable[str]) -> WeightsError:
+    return WeightsError(
+        f"no weights are named '{name}'",
+        hint=f"{nearest(name, known)} (own weights lie in {user_folder()})",
     )
 
 
@@ -120,22 +125,39 @@ def _require_recorded(record: ModelRecord) -> None:
     )
 
 
-def verify() -> list[Check]:
-    """Check every named file, and every name in the manifests, without loading torch."""
-    checks = []
-    named = _named()
-    for name, path in named.items():
-        try:
-            _require_recorded(record_of(path, name, shipped=path.parent == SHIPPED))
-        except WeightsError as error:
-            checks.append(Check(name, path, ok=False, problem=str(error)))
-        else:
-            checks.append(Check(name, path, ok=True))
+def verify(names: Sequence[str] = ()) -> list[Check]:
+    """Check files against their manifests, without loading torch.
+
+    Args:
+        names: which to check; every named file, and every name in the manifests, where none is.
+
+    Raises:
+        WeightsError: nothing has one of these names.
+    """
+    named, missing = _named(), _missing()
+    for name in names:
+        if name not in named and name not in missing:
+            raise _unknown(name, {*named, *missing})
+    asked = names or [*named, *missing]
+    return [_check(name, named[name]) if name in named else missing[name] for name in asked]
+
+
+def _check(name: str, path: Path) -> Check:
+    try:
+        _require_recorded(record_of(path, name, shipped=path.parent == SHIPPED))
+    except WeightsError as error:
+        return Check(name, path, ok=False, problem=str(error))
+    return Check(name, path, ok=True)
+
+
+def _missing() -> dict[str, Check]:
+    """Names that a manifest records without a file."""
+    named, out = _named(), {}
     for folder in (SHIPPED, user_folder()):
         for name in sorted(set(read_manifest(folder)) - set(named)):
-            problem = f"{folder / name}.safetensors is recorded but not there"
-            checks.append(Check(name, folder / f"{name}.safetensors", ok=False, problem=problem))
-    return checks
+            path = folder / f"{name}.safetensors"
+            out[name] = Check(name, path, ok=False, problem=f"{path} is recorded but not there")
+    return out
 
 
 def load(model: str | Path | ModelRecord, device: torch.device | str = "cpu") -> nn.Module:

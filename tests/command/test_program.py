@@ -39,6 +39,22 @@ def test_showing_unknown_weights_is_5(run: Run) -> None:
     assert_error(run("models", "show", "nope"), 5, "nope")
 
 
+def test_only_the_weights_that_are_named_are_verified(run: Run) -> None:
+    outcome = run("models", "verify", "au-estimator", "bisenet-compact")
+    shown = [line.split("│")[1:-1] for line in outcome.out.splitlines() if "│" in line]
+    assert outcome.code == 0
+    assert [[cell.strip() for cell in row] for row in shown] == [
+        ["au-estimator", "ok"],
+        ["bisenet-compact", "ok"],
+    ]
+
+
+def test_verifying_unknown_weights_is_5(run: Run) -> None:
+    outcome = run("models", "verify", "bisenet-compacd")
+    assert_error(outcome, 5, "no weights are named 'bisenet-compacd'")
+    assert "did you mean 'bisenet-compact'?" in outcome.err
+
+
 @pytest.mark.parametrize("name", ["bisenet-compact", "cyclegan-synthetic-ab"])
 def test_weights_are_shown_with_their_card(run: Run, name: str) -> None:
     outcome = run("models", "show", name)

@@ -233,6 +233,8 @@ def test_a_recorded_file_that_is_gone_is_reported(own: Path, tmp_path: Path) -> 
     save_file(random_tensors(table_of(STARGAN)), str(tmp_path / "x.safetensors"))
     zoo.import_checkpoint(tmp_path / "x.safetensors", "mine").path.unlink()
     assert [check.name for check in zoo.verify() if not check.ok] == ["mine"]
+    assert [check.ok for check in zoo.verify(["mine"])] == [False]
+    assert [check.ok for check in zoo.verify(["bisenet-compact"])] == [True]
 
 
 def test_a_shipped_file_must_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
