@@ -53,7 +53,7 @@ def report_document(
         "weights": [{"name": n, "sha256": s} for n, s in (weights or {}).items()],
         "sha256": dict(hashes or {}),
         "settings": flatten(settings) if settings else {},
-        "run": _plain(dataclasses.asdict(report)) if report else None,
+        "run": _run(report, settings) if report else None,
         "exit_code": 0,
         "error": None,
     }
@@ -62,6 +62,14 @@ def report_document(
         hint = error.hint if isinstance(error, MagdrError) else ""
         document["error"] = {"message": str(error), "hint": hint}
     return document
+
+
+def _run(report: RunReport, settings: Settings | None) -> dict[str, Any]:
+    """What the run counted. Without a verdict nobody knows how many faces are perturbed."""
+    held: dict[str, Any] = _plain(dataclasses.asdict(report))
+    if settings is not None and not settings.detection.enabled:
+        del held["faces_perturbed"]
+    return held
 
 
 def _plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ def draw_scores(document: Mapping[str, Any], path: Path) -> None:
     that was inspected most often, in standard deviations of clean faces beyond the target region.
 
     Args:
-        document: a report of `detect` or `defend`.
+        document: a report of a run that judged faces: `detect`, or `defend` with its defence.
         path: the file to write, see `check_plot`.
 
     Raises:

@@ -101,6 +101,14 @@ def test_every_counter_of_a_run_is_in_the_schema() -> None:
     assert set(document()["run"]) == set(described)
 
 
+def test_a_run_without_a_verdict_does_not_say_that_no_face_is_perturbed() -> None:
+    settings = load_settings(task="edit", overrides=["detection.enabled=false"])
+    made = document(settings=settings, report=RunReport(faces=12))
+    validate(made)
+    assert "faces_perturbed" not in made["run"]
+    assert document(report=RunReport(faces=12))["run"]["faces_perturbed"] == 0
+
+
 def test_every_setting_is_in_the_report() -> None:
     assert document()["settings"] == flatten(load_settings(task="edit"))
 

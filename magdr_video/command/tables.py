@@ -107,13 +107,19 @@ SHOWN_CHOICES = 3
 def result_lines(document: dict[str, Any]) -> list[str]:
     """One line on a clip that is done, its first repairs, and its notes."""
     run = document["run"]
-    share = f"{run['faces_perturbed']} of {run['faces']} faces perturbed"
-    done = (
-        f"{document['output']}: {run['frames_out']} frames, {share}, "
-        f"{run['faces_reconstructed']} reconstructed{_unresolved(run)}"
-    )
+    done = f"{document['output']}: {run['frames_out']} frames, {_judged(run)}"
     repairs = [_repair(choice) for choice in run["choices"][:SHOWN_CHOICES]]
     return [done, *_failures(run), *repairs, *(f"  note: {note}" for note in run["notes"])]
+
+
+def _judged(run: dict[str, Any]) -> str:
+    """What the defence came to; a run without one (`--undefended`) knows of no perturbed faces."""
+    if "faces_perturbed" not in run:
+        return f"{run['faces']} faces, not inspected"
+    return (
+        f"{run['faces_perturbed']} of {run['faces']} faces perturbed, "
+        f"{run['faces_reconstructed']} reconstructed{_unresolved(run)}"
+    )
 
 
 def _failures(run: dict[str, Any]) -> list[str]:

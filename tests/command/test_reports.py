@@ -38,6 +38,15 @@ def test_success_is_0_and_the_report_on_stdout_follows_the_schema(
     assert "2 of 3 faces perturbed" in outcome.err
 
 
+def test_an_undefended_run_counts_its_faces_and_judges_none(
+    run: Run, clip: Path, translated: list[Path]
+) -> None:
+    outcome = run("defend", clip, "--task", "edit", "--undefended", "--json")
+    assert outcome.code == 0
+    assert "perturbed" not in outcome.err and "3 faces, not inspected" in outcome.err
+    assert "faces_perturbed" not in json.loads(outcome.out)["run"]
+
+
 def test_quiet_says_nothing(run: Run, clip: Path, translated: list[Path]) -> None:
     outcome = run("defend", clip, "-q")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")

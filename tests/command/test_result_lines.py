@@ -43,6 +43,12 @@ def test_a_repair_is_told_with_its_chain_and_scores() -> None:
     assert note == "  note: colour was guessed"
 
 
+def test_a_run_that_inspected_nothing_does_not_call_its_faces_unperturbed() -> None:
+    held = document()
+    del held["run"]["faces_perturbed"]
+    assert result_lines(held)[0] == "out.mp4: 75 frames, 75 faces, not inspected"
+
+
 def test_rounds_and_what_stays_unresolved_are_told() -> None:
     lines = result_lines(document(choice(2, resolved=False), unresolved=60))
     assert lines[0].endswith("60 reconstructed in up to 2 rounds, 60 of them unresolved")
