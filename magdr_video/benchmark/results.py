@@ -11,8 +11,8 @@ from PIL import Image
 
 from magdr_video.attacks.carlini_wagner import SEARCH_STEPS, STEPS
 from magdr_video.benchmark import paper
-from magdr_video.benchmark.bench import PAGES
 from magdr_video.benchmark.encoded import CRF, before_codec
+from magdr_video.benchmark.pages import PAGES
 from magdr_video.benchmark.plan import Plan, counts, for_gpu
 from magdr_video.benchmark.table import Table, number
 from magdr_video.benchmark.verdicts import LINES

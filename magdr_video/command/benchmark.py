@@ -12,104 +12,31 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from magdr_video.command import options
-from magdr_video.errors import OutputError, SettingsError, UsageError, nearest
+from magdr_video.command.benchmark_options import (
+    ABOUT,
+    BENCH_TASKS,
+    DEVICE,
+    NOT_FOR,
+    OPTIONS,
+    OUT,
+    QUIET,
+    RESULTS,
+    SEED,
+    SET,
+    plan_of,
+    rate_factors,
+    words,
+)
+from magdr_video.errors import OutputError, UsageError
 from magdr_video.progress import print_table, say
-from magdr_video.settings import TASKS
 
 if TYPE_CHECKING:
-    from magdr_video.benchmark.plan import Plan
     from magdr_video.benchmark.table import Table
 
 app = typer.Typer(
     help="Measure detection, reconstruction, adaptive attacks, purifiers and speed.",
     no_args_is_help=True,
 )
-
-DATA = typer.Option(
-    Path("../shared/data"), "--data", envvar="MAGDR_DATA", help="Folder of the face data."
-)
-DATASET = typer.Option(
-    "synthetic",
-    "--dataset",
-    help="synthetic, celeba, faceforensics, folder or drawn (its figures are smoke).",
-)
-OUT = typer.Option(Path("magdr-benchmark"), "--out", "-o", help="Folder for tables and figures.")
-BENCH_TASKS = typer.Option(",".join(TASKS), "--tasks", help="Tasks, separated by commas.")
-ATTACKS = typer.Option("pgd,cw", "--attacks", help="Attacks, separated by commas.")
-CODECS = typer.Option(
-    "23", "--codecs", help="H.264 rate factors for codec rows, such as 18,28; '' for none."
-)
-FACES = typer.Option(
-    None, "--faces", help="Held-out faces a task; 12 without it, 50 on a GPU.", min=2
-)
-GENERATOR = typer.Option(
-    None, "--generator", help="Weights for a single task, with --set for their tables."
-)
-SET = typer.Option([], "--set", help="key=value, as for defend, such as detection.table=FILE.")
-COUNT = typer.Option(
-    [],
-    "--count",
-    help="Another count of the plan as name=value, such as adaptive_steps=100, adaptive_faces, "
-    "purifier_faces, fitting_faces or cw_steps; a GPU has larger ones than a CPU.",
-)
-QUICK = typer.Option(False, "--quick", help="A run of minutes that shows whether all works.")
-TRAINING = typer.Option(
-    None,
-    "--baseline-training",
-    help="Share of their training that baselines get; all (1) on a GPU, 0.05 on a CPU.",
-)
-SKIP = typer.Option(
-    "", "--skip", help="Detectors that learn and are left out, such as otd, with commas."
-)
-DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
-SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
-EPSILON = typer.Option(None, "--epsilon", help="Bound of the attacks, images in [-1, 1].")
-KINDS = typer.Option(
-    "detection,reconstruction,adaptive,purifiers", "--kinds", help="Those of them, with commas."
-)
-RESULTS = typer.Option(None, "--write-results", help="Write a page of all results found in --out.")
-QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no tables.")
-
-
-OPTIONS: dict[str, tuple[Any, Any]] = {
-    "data": (Path, DATA),
-    "dataset": (str, DATASET),
-    "out": (Path, OUT),
-    "tasks": (str, BENCH_TASKS),
-    "attacks": (str, ATTACKS),
-    "faces": (int | None, FACES),
-    "count": (list[str], COUNT),
-    "codecs": (str, CODECS),
-    "generator": (str | None, GENERATOR),
-    "overrides": (list[str], SET),
-    "kinds": (str, KINDS),
-    "quick": (bool, QUICK),
-    "device": (str, DEVICE),
-    "seed": (int | None, SEED),
-    "epsilon": (float | None, EPSILON),
-    "baseline_training": (float | None, TRAINING),
-    "skip": (str, SKIP),
-    "write_results": (Path | None, RESULTS),
-    "quiet": (bool, QUIET),
-}
-"""Type and declaration of every option of the benchmarks on faces."""
-
-NOT_FOR = {
-    "detection": ("codecs", "kinds"),
-    "reconstruction": ("kinds",),
-    "adaptive": ("attacks", "codecs", "kinds"),
-    "purifiers": ("attacks", "codecs", "kinds"),
-    "all": (),
-}
-"""The benchmarks on faces, and the options that say nothing to them."""
-
-ABOUT = {
-    "detection": "Table 1: detectors, ablations and baselines against each attack.",
-    "reconstruction": "Table 2, Figure 4: reconstructors, transforms, chains, oracle, ablations.",
-    "adaptive": "Figure 3: F1 over the iterations of an attack that knows the defence.",
-    "purifiers": "Every transform, chain and reconstructor against every attack.",
-    "all": "All of these, one after another; what they share is computed once.",
-}
 
 
 def _add(kind: str) -> None:
@@ -139,74 +66,16 @@ def _measure(
     write_results: Path | None = None,
     **asked: Any,
 ) -> None:
-    plan, factors = _plan(**asked), _codecs(codecs)
+    plan, factors = plan_of(**asked), rate_factors(codecs)
     from magdr_video.benchmark import bench
+    from magdr_video.benchmark.pages import PAGES
 
     tell = _say(quiet)
     if kind == "all":
-        bench.run_all(plan, tell, factors, lambda: _finish(plan.out, write_results), _words(kinds))
+        bench.run_all(plan, tell, factors, lambda: _finish(plan.out, write_results), words(kinds))
     else:
-        _show(bench.PAGES[kind](bench.RUNS[kind](plan, tell, factors, None)), quiet)
+        _show(PAGES[kind](bench.RUNS[kind](plan, tell, factors, None)), quiet)
         _finish(plan.out, write_results)
-
-
-def _plan(
-    *,
-    data: Path,
-    dataset: str,
-    out: Path,
-    tasks: str,
-    faces: int | None,
-    count: Sequence[str],
-    generator: str | None,
-    overrides: Sequence[str],
-    quick: bool,
-    device: str,
-    seed: int | None,
-    epsilon: float | None,
-    baseline_training: float | None,
-    attacks: str = "pgd",
-    skip: str = "",
-) -> Plan:
-    from magdr_video.benchmark import plan as plans
-    from magdr_video.device import choose_device
-
-    plan = plans.Plan(
-        data=data,
-        dataset=dataset,
-        out=out,
-        tasks=_words(tasks),
-        attacks=_words(attacks),
-        skipped=_known_judges(skip),
-        generator=generator or "",
-        overrides=tuple(overrides),
-        device=device,
-    )
-    changes = {
-        "faces": faces,
-        "seed": seed,
-        "epsilon": epsilon,
-        "baseline_share": baseline_training,
-    }
-    if quick:
-        plan = plans.quick(plan)
-    elif choose_device(device).type == "cuda":
-        plan = plans.for_gpu(plan)
-    given: dict[str, Any] = {name: held for name, held in changes.items() if held is not None}
-    return plans.with_counts(replace(plan, **given), count)
-
-
-def _known_judges(text: str) -> tuple[str, ...]:
-    from magdr_video.baselines.registry import DETECTORS
-
-    for name in _words(text):
-        if name not in DETECTORS:
-            raise SettingsError(f"--skip '{name}'", hint=nearest(name, DETECTORS))
-    return _words(text)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _say(quiet: bool) -> Callable[[str], None]:
@@ -225,16 +94,6 @@ def _finish(out: Path, results: Path | None) -> None:
 
         write_results(out, results)
         say(f"{results} written")
-
-
-def _codecs(text: str) -> tuple[int, ...]:
-    try:
-        found = tuple(int(word) for word in _words(text))
-    except ValueError as error:
-        raise UsageError(f"--codecs '{text}'", hint="constant rate factors, such as 23") from error
-    if any(not 0 <= crf <= 51 for crf in found):
-        raise SettingsError(f"--codecs {text} is out of range", hint="H.264 takes 0 .. 51")
-    return found
 
 
 for _kind in NOT_FOR:
@@ -267,13 +126,14 @@ def clips(
     quiet: bool = QUIET,
 ) -> None:
     """What repairs of protected clips are worth, neighbouring frames included."""
-    factors = _codecs(codecs)
-    from magdr_video.benchmark import bench
+    factors = rate_factors(codecs)
+    from magdr_video.benchmark.clip_bench import run_clips
     from magdr_video.benchmark.clip_cells import ClipPlan
+    from magdr_video.benchmark.pages import PAGES
 
     plan = ClipPlan(
         clips=tuple(_clips(sources)),
-        tasks=_words(tasks),
+        tasks=words(tasks),
         codecs=factors,
         frames=frames,
         overrides=tuple(overrides),
@@ -281,7 +141,7 @@ def clips(
         runs=runs,
     )
     plan = plan if seed is None else replace(plan, seed=seed)
-    _show(bench.PAGES["clips"](bench.run_clips(plan, out, _say(quiet))), quiet)
+    _show(PAGES["clips"](run_clips(plan, out, _say(quiet))), quiet)
     _finish(out, write_results)
 
 
@@ -324,12 +184,12 @@ def speed(
         _check_clean(clean, clips or [], variants)
     flags = {"run.device": device, "run.precision": precision}
     settings = load_settings(task=task, overrides=overrides, flags=flags)
-    from magdr_video.benchmark.bench import run_speed
+    from magdr_video.benchmark.clip_bench import run_speed
     from magdr_video.benchmark.speed import SpeedPlan
-    from magdr_video.benchmark.tables import speed_tables
+    from magdr_video.benchmark.speed_tables import speed_tables
 
     plan = SpeedPlan(
-        limit=frames, quality=quality, clean=clean, presets=_words(presets), landmarks=landmarks
+        limit=frames, quality=quality, clean=clean, presets=words(presets), landmarks=landmarks
     )
     held = run_speed(
         _clips(clips or []),
@@ -337,7 +197,7 @@ def speed(
         out,
         _say(quiet),
         plan,
-        variants=_words(variants),
+        variants=words(variants),
         plot=plot,
     )
     _show(speed_tables(held), quiet or as_json == "-")

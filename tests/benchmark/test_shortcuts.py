@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from magdr_video.benchmark.shortcuts import ON_A_DEVICE, SHORTCUTS, Film, compare
-from magdr_video.benchmark.tables import speed_tables
+from magdr_video.benchmark.speed_tables import speed_tables
 from magdr_video.settings import Settings, build, flatten
 
 

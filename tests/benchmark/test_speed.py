@@ -13,6 +13,7 @@ import torch
 from magdr_video.benchmark import precision_costs, speed, stage_costs, whole_runs
 from magdr_video.benchmark.device_use import DeviceUse, Piece, add_up, device_use
 from magdr_video.benchmark.landmarks import LandmarkErrors
+from magdr_video.benchmark.speed_tables import speed_tables
 from magdr_video.benchmark.stopwatch import (
     MemoryTrace,
     Spent,
@@ -20,7 +21,6 @@ from magdr_video.benchmark.stopwatch import (
     peak_memory,
     resident_memory,
 )
-from magdr_video.benchmark.tables import speed_tables
 from magdr_video.pipeline import Stages
 from magdr_video.settings import load_settings
 from magdr_video.staging import Staged
