@@ -6,10 +6,16 @@ images. The generator is trained against a reader of another seed, and meets the
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from magdr_video.errors import WeightsError
 from magdr_video.training.edit_pairs import EditViews
 from magdr_video.training.faces_data import jitter
 from magdr_video.training.paired import from_images
@@ -20,6 +26,8 @@ THRESHOLDS = (50.0, 33.0)
 _SPREAD = 20.0
 JUDGE_SEED = 7
 """Seed of the reader that judges; no generator may be trained against it."""
+KEPT = "edit-reader.safetensors"
+"""The reader of a training in the folder of its run."""
 
 
 class AttributeReader(nn.Module):
@@ -81,6 +89,47 @@ def train_reader(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         rates.step()
+    return reader.eval()
+
+
+def kept_reader(
+    held: EditViews, folder: Path, *, steps: int, seed: int, device: torch.device | str = "cpu"
+) -> AttributeReader:
+    """As `train_reader`, but trained once for a folder: a run that goes on meets the same reader.
+
+    It is trained anew for other faces, another seed or another number of steps.
+
+    Raises:
+        WeightsError: what is kept is damaged, or is no such network.
+    """
+    faces = hashlib.sha256(np.ascontiguousarray(held.ratings).tobytes()).hexdigest()
+    facts = {"seed": str(seed), "steps": str(steps), "faces": faces}
+    target = folder / KEPT
+    reader = _read(target, facts)
+    if reader is None:
+        reader = train_reader(held, steps=steps, seed=seed, device=device)
+        part = target.with_suffix(".part")
+        tensors = {name: value.contiguous().cpu() for name, value in reader.state_dict().items()}
+        save_file(tensors, part, metadata=facts)
+        part.replace(target)
+    return reader.to(device)
+
+
+def _read(path: Path, facts: dict[str, str]) -> AttributeReader | None:
+    """The reader that is kept; None where there is none that was trained so."""
+    if not path.exists():
+        return None
+    reader = AttributeReader()
+    try:
+        with safe_open(path, "pt") as held:
+            if held.metadata() != facts:
+                return None
+            reader.load_state_dict({name: held.get_tensor(name) for name in held.keys()})  # noqa: SIM118
+    except (SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} is damaged, or was made by another version",
+            hint="take it away, and the reader is trained anew",
+        ) from error
     return reader.eval()
 
 

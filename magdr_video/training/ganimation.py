@@ -13,7 +13,12 @@ from magdr_video.training.action_units import TAUGHT_EXPRESSIONS, Array
 from magdr_video.training.expression_pairs import draw_batch, expression_units, load_views
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.loop import fit
-from magdr_video.training.moving_pairs import MovingRecipe, MovingTraining, contact_sheet, export
+from magdr_video.training.moving_training import (
+    MovingRecipe,
+    MovingTraining,
+    contact_sheet,
+    export,
+)
 from magdr_video.training.running import Place, run_training, set_up
 
 PRESET = "presets/training/ganimation.toml"
@@ -37,6 +42,7 @@ def train(recipe: MovingRecipe, place: Place) -> None:
 
     Raises:
         InputError: `place.data` holds no OMI faces.
+        WeightsError: the weights to begin with are not there, or nothing of them fits.
     """
     set_up(place.device, recipe.threads)
     faces = OmiFaces(place.data)
@@ -52,6 +58,7 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         lambda net: expression_sheet(net, shown, recipe.size),
         place.device,
         place.workers,
+        report=_say,
     )
     try:
         fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)

@@ -14,11 +14,16 @@ from functools import partial
 
 from magdr_video.errors import SettingsError
 from magdr_video.models.warped import WarpedGenerator
-from magdr_video.training.attribute_reader import JUDGE_SEED, disobedience, train_reader
+from magdr_video.training.attribute_reader import JUDGE_SEED, disobedience, kept_reader
 from magdr_video.training.edit_pairs import CONDITION, draw_batch, load_views
 from magdr_video.training.faces_data import Array, OmiFaces
 from magdr_video.training.loop import fit
-from magdr_video.training.moving_pairs import MovingRecipe, MovingTraining, contact_sheet, export
+from magdr_video.training.moving_training import (
+    MovingRecipe,
+    MovingTraining,
+    contact_sheet,
+    export,
+)
 from magdr_video.training.running import Place, run_training, set_up
 
 PRESET = "presets/training/stargan.toml"
@@ -55,6 +60,7 @@ def train(recipe: MovingRecipe, place: Place) -> None:
     Raises:
         InputError: `place.data` holds no OMI faces.
         SettingsError: the seed is the one of the judge of `edit_scores`.
+        WeightsError: the weights to begin with are not there, or nothing of them fits.
     """
     set_up(place.device, recipe.threads)
     faces = OmiFaces(place.data)
@@ -66,7 +72,9 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         if recipe.seed == JUDGE_SEED:
             raise SettingsError(f"seed = {JUDGE_SEED} is the judge's", hint="take another")
         # Another seed than the judge's of `edit_scores`, which the generator never meets.
-        reader = train_reader(views, steps=READER_STEPS, seed=recipe.seed, device=place.device)
+        reader = kept_reader(
+            views, place.out, steps=READER_STEPS, seed=recipe.seed, device=place.device
+        )
         obeys = partial(disobedience, reader.requires_grad_(False))
     shown = held_out.views[::20, 0][:10]
     training = MovingTraining(
@@ -77,6 +85,7 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         place.device,
         place.workers,
         obeys,
+        _say,
     )
     try:
         fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)

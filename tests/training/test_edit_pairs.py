@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from magdr_video.training.attribute_reader import AttributeReader, disobedience
+from magdr_video.errors import WeightsError
+from magdr_video.training import attribute_reader
+from magdr_video.training.attribute_reader import KEPT, AttributeReader, disobedience, kept_reader
 from magdr_video.training.edit_pairs import (
     CONDITION,
     VIEWS,
@@ -138,6 +142,40 @@ def test_only_what_is_asked_of_gender_and_age_is_missed() -> None:
     male, female = (torch.tensor([[0.0, 0.0, 0.0, asked, 0.5]]).expand(3, -1) for asked in (1.0, 0))
     assert disobedience(reader, images, male, 0) < 0.02
     assert disobedience(reader, images, female, 0) > 1.9
+
+
+def test_the_reader_of_a_training_is_trained_once_for_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+
+    def train(held: EditViews, *, seed: int, **_: object) -> AttributeReader:
+        trained.append(seed)
+        torch.manual_seed(len(trained))
+        return AttributeReader().eval()
+
+    monkeypatch.setattr(attribute_reader, "train_reader", train)
+    views, other = _flat_views(), _flat_views()
+    other.ratings[0] = 70
+    first = kept_reader(views, tmp_path, steps=2, seed=1)
+    again = kept_reader(views, tmp_path, steps=2, seed=1)
+    assert trained == [1] and not again.training
+    assert all(map(torch.equal, first.state_dict().values(), again.state_dict().values()))
+    kept_reader(views, tmp_path, steps=2, seed=3)
+    kept_reader(views, tmp_path, steps=4, seed=3)
+    kept_reader(other, tmp_path, steps=4, seed=3)
+    kept_reader(other, tmp_path, steps=4, seed=3)
+    assert trained == [1, 3, 3, 3]
+    assert [path.name for path in tmp_path.iterdir()] == [KEPT], "written whole"
+
+
+def test_a_damaged_reader_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attribute_reader, "train_reader", lambda *_, **__: AttributeReader())
+    kept_reader(_flat_views(), tmp_path, steps=2, seed=1)
+    path = tmp_path / KEPT
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(WeightsError, match="damaged"):
+        kept_reader(_flat_views(), tmp_path, steps=2, seed=1)
 
 
 def test_some_views_are_lit_by_a_coloured_lamp_and_both_images_of_a_pair_alike() -> None:

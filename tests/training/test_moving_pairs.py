@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,18 +12,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from magdr_video.errors import WeightsError
+from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.record import record_of
 from magdr_video.models.warped import FLOW_SCALE, WarpedGenerator, move
 from magdr_video.training.faces_data import draw_view
-from magdr_video.training.moving_pairs import (
+from magdr_video.training.moving_pairs import PairArrays
+from magdr_video.training.moving_training import (
     MovingRecipe,
     MovingTraining,
-    PairArrays,
     export,
     fit_motion,
-    pair_loss,
-    read_error,
 )
+from magdr_video.training.pair_loss import pair_loss, read_error
 from magdr_video.training.paired import from_images
 
 TINY = MovingRecipe(size=64, width=4, blocks=1, batch=2, steps=4, motion_pairs=0)
@@ -59,11 +61,13 @@ def test_the_mean_fields_of_motion_explain_what_place_and_request_explain() -> N
     assert fields.abs().max() < 0.01
 
 
-def training(recipe: MovingRecipe = TINY, workers: int = 0) -> MovingTraining:
+def training(
+    recipe: MovingRecipe = TINY, workers: int = 0, report: Callable[[str], None] = print
+) -> MovingTraining:
     def sheet(net: WarpedGenerator) -> np.ndarray:
         return np.zeros((1, 1, 3), np.uint8)
 
-    return MovingTraining(recipe, 17, shifted_pair, sheet, workers=workers)
+    return MovingTraining(recipe, 17, shifted_pair, sheet, workers=workers, report=report)
 
 
 def test_a_net_that_moves_rightly_has_less_loss_than_one_that_does_nothing() -> None:
@@ -130,10 +134,43 @@ def test_training_brings_the_loss_down() -> None:
 def test_a_start_from_other_weights_takes_all_but_what_reads_the_condition(tmp_path: Path) -> None:
     torch.manual_seed(9)
     other = WarpedGenerator(width=4, blocks=1, condition=5)
-    save_file(other.state_dict(), str(tmp_path / "other.safetensors"))
-    begun = training(dataclasses.replace(TINY, start=str(tmp_path / "other.safetensors")))
+    held = other.state_dict() | {"extra": torch.zeros(3)}
+    save_file(held, str(tmp_path / "other.safetensors"))
+    told: list[str] = []
+    recipe = dataclasses.replace(TINY, start=str(tmp_path / "other.safetensors"))
+    begun = training(recipe, report=told.append)
     torch.testing.assert_close(begun.net.stem[0].weight, other.stem[0].weight)
     assert begun.net.blocks[0].film.weight.shape == (32, 34)
+    (line,) = told
+    own = begun.net.state_dict()
+    left = [
+        name for name, value in held.items() if name not in own or own[name].shape != value.shape
+    ]
+    assert f"{len(held) - len(left)} of {len(held)} tensors taken" in line
+    assert line.count("another shape") == len(left) - 1 > 0
+    assert "motion (another shape)" in line and "extra (not in this network)" in line
+
+
+def test_fields_of_motion_that_do_not_fit_are_fitted_to_the_pairs(tmp_path: Path) -> None:
+    save_file(
+        WarpedGenerator(width=4, blocks=1, condition=5).state_dict(),
+        str(tmp_path / "other.safetensors"),
+    )
+    recipe = dataclasses.replace(TINY, start=str(tmp_path / "other.safetensors"), motion_pairs=4)
+    assert training(recipe).net.motion.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "other"),
+    [("start", AUEstimator(width=4)), ("reader_start", WarpedGenerator(width=4, blocks=1))],
+)
+def test_a_start_of_which_nothing_fits_is_refused(
+    setting: str, other: torch.nn.Module, tmp_path: Path
+) -> None:
+    path, held = tmp_path / "other.safetensors", other.state_dict()
+    save_file(held, str(path))
+    with pytest.raises(WeightsError, match=f"{setting} = .*none of its {len(held)} tensors"):
+        training(dataclasses.replace(TINY, **{setting: str(path)}))
 
 
 def test_exported_weights_say_what_they_are(tmp_path: Path) -> None:

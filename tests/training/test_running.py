@@ -12,7 +12,7 @@ import torch
 from magdr_video.errors import InputError, MagdrError, OutputError, SettingsError, WeightsError
 from magdr_video.training.cyclegan import CycleganRecipe
 from magdr_video.training.loop import CHECKPOINT, load_checkpoint, save_checkpoint
-from magdr_video.training.moving_pairs import MovingRecipe, MovingTraining
+from magdr_video.training.moving_training import MovingRecipe, MovingTraining
 from magdr_video.training.paired import read_recipe
 from magdr_video.training.running import run_training
 from tests.training.test_moving_pairs import TINY, training
