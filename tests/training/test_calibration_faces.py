@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from magdr_video.training import calibrate as calibrate_module
-from magdr_video.training.calibrate import DEFAULT_CHAIN, _recipe_of, repeated
+from magdr_video.training.calibrate import DEFAULT_CHAIN, _recipe_of
 from magdr_video.training.calibration_faces import in_turn
 from magdr_video.training.calibration_table import table_text
+from magdr_video.training.calibrator import repeated
 from magdr_video.training.clean_faces import CLEAN, ROUGH, STRONG_NOISE, face_files, unseen_files
 from magdr_video.transforms import parse_chain
 from tests.toys import pictures, toy_table
