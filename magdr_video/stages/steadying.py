@@ -10,7 +10,7 @@ from torch import Tensor
 from magdr_video.device import side_by_side
 from magdr_video.pipeline import Neighbours, face_frames
 from magdr_video.reconstruction.recnet import faithful
-from magdr_video.reconstruction.temporal import average_along_motion
+from magdr_video.reconstruction.temporal import average_views, view_of
 from magdr_video.types import FaceCrops, FrameBatch
 
 LEAST_FRAMES = 3
@@ -35,13 +35,13 @@ def steady(
     if not rows:
         return out
     wanted = sorted({(tracks[index], at) for index in rows for at in near[index]})
-    # Down from the device all at once: a crop is part of many windows.
+    # Down from the device all at once, and prepared once: a crop is part of many windows.
     together = torch.stack([runs[track][at] for track, at in wanted]).cpu()
-    pictures = dict(zip(wanted, together, strict=True))
+    views = dict(zip(wanted, map(view_of, together), strict=True))
 
     def average(index: int) -> Tensor:
-        window = [pictures[tracks[index], at] for at in near[index]]
-        return average_along_motion(window, near[index].index(frames[index]))
+        window = [views[tracks[index], at] for at in near[index]]
+        return torch.from_numpy(average_views(window, near[index].index(frames[index])))
 
     averaged = torch.stack(side_by_side(average, rows)).to(crops.data)
     kept = faithful(crops.data[rows], averaged).tolist()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 
 from magdr_video.pipeline import Neighbours
+from magdr_video.reconstruction.temporal import View, average_along_motion, view_of
+from magdr_video.stages import steadying
 from magdr_video.stages.steadying import steady
 from magdr_video.types import FaceCrops
 from tests.faces.batches import make_clip, make_faces
@@ -56,3 +59,22 @@ def test_a_tracks_first_and_last_faces_are_averaged_with_the_nearest_that_there_
     longer = steady(batch, here, Neighbours(after=((2, crops([2])),)), [0], 3)[0]
     assert first[1] and torch.equal(first[0], longer[0])
     assert decibels(first[0], CLEAN) > decibels(here.data[0], CLEAN) + 2
+
+
+def test_a_crop_is_prepared_once_whatever_averages_it_is_part_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = []
+
+    def prepare(crop: torch.Tensor) -> View:
+        prepared.append(crop)
+        return view_of(crop)
+
+    monkeypatch.setattr(steadying, "view_of", prepare)
+    batch = next(iter(make_clip(6, size=6)))
+    here = crops([0, 1, 2, 3, 4, 5])
+    around = Neighbours(after=((6, crops([6, 7, 8, 9])),))
+    out = steady(batch, here, around, [2, 3, 4, 5], 5)
+    # Four windows of five frames: 0 to 4, 1 to 5, 2 to 6, 3 to 7.
+    assert len(prepared) == 8
+    assert torch.equal(out[2][0], average_along_motion(list(here.data[:5]), 2))
