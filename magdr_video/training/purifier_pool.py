@@ -24,6 +24,7 @@ from magdr_video.attacks.registry import attack
 from magdr_video.device import choose_device
 from magdr_video.models.conditions import EXPRESSIONS, HAIR_SUFFIX
 from magdr_video.training.clean_faces import film
+from magdr_video.training.drawn_conditions import single_edits
 from magdr_video.training.faces_data import Array, OmiFaces, jitter
 from magdr_video.training.framed_faces import drawn_way
 from magdr_video.transforms import gaussian
@@ -71,16 +72,27 @@ def draw_conditions(translator: Translator, count: int, rng: np.random.Generator
     for _ in range(count):
         asked: dict[str, str] = {}
         if record.task == "edit":
-            hair = [name for name in record.conditions if name.endswith(HAIR_SUFFIX)]
-            asked = {"attributes": str(rng.choice(hair))}
-            for pair in (("Male", "Female"), ("Young", "Old")):
-                if pair[0] in record.conditions and rng.random() < 0.3:
-                    asked["attributes"] += f",{rng.choice(pair)}"
+            asked = {"attributes": _drawn_edit(record.conditions, rng)}
         elif record.task == "reenact":
             asked = {"expression": str(rng.choice(list(EXPRESSIONS)))}
         strength = float(rng.uniform(0.5, 1.0))
         rows.append(condition_values(record, **asked, strength=strength))
     return torch.tensor(rows, device=translator.device).reshape(count, -1)
+
+
+def _drawn_edit(names: Sequence[str], rng: np.random.Generator) -> str:
+    """Half of the time one attribute alone, else a hair colour and perhaps others beside it.
+
+    An attack on gender or age alone looks unlike one on hair: what an edit leaves alone hardly
+    answers, so that the attack lies elsewhere in the face.
+    """
+    if rng.random() < 0.5:
+        return str(rng.choice(single_edits(names)))
+    words = [str(rng.choice([name for name in names if name.endswith(HAIR_SUFFIX)]))]
+    for pair in (("Male", "Female"), ("Young", "Old")):
+        if pair[0] in names and rng.random() < 0.3:
+            words.append(str(rng.choice(pair)))
+    return ",".join(words)
 
 
 def _joint(translator: Translator, other: Tensor) -> Generate:

@@ -98,7 +98,7 @@ def mean_pairwise(features: list[Array]) -> float:
     return float(np.mean([float(a @ b) for a, b in combinations(features, 2)]))
 
 
-def _drift(before: Array, after: Array, find: FivePoints) -> tuple[float, float]:
+def drift_of(before: Array, after: Array, find: FivePoints) -> tuple[float, float]:
     """Median distance of five points before and after, over the eyes' distance, and share found."""
     distances, found = [], 0
     for one, other in zip(before, after, strict=True):
@@ -196,7 +196,7 @@ def evaluate(
         scores[f"{kind} alike"] = mean_pairwise(features)
     scores["psnr outside"] = psnr(outputs, held.images, (held.masks == 0).astype(np.float64))
     scores["psnr target"] = psnr(outputs, held.targets, np.ones(held.masks.shape))
-    drift, found = _drift(held.images, outputs, find)
+    drift, found = drift_of(held.images, outputs, find)
     scores["drift"], scores["found"] = drift, found
     return scores | disruption(net, held.images[::4], held.masks[::4])
 
