@@ -28,7 +28,7 @@ from magdr_video.models.foreign import ARCHITECTURE as FOREIGN
 from magdr_video.models.foreign import Declaration, is_foreign, load_foreign
 from magdr_video.models.record import ModelRecord
 from magdr_video.models.trunk import blend_by_attention, from_model_range, to_model_range
-from magdr_video.models.zoo import find, list_models, load
+from magdr_video.models.zoo import find, load
 
 GENERATOR_TASKS = ("edit", "reenact", "replace")
 
@@ -262,22 +262,3 @@ def condition_set(record: ModelRecord, asked: Sequence[float]) -> tuple[tuple[fl
     if record.task == "reenact" and set(record.conditions) <= set(ACTION_UNITS):
         known += [condition_for_expression(n, units=record.conditions) for n in EXPRESSIONS]
     return tuple(dict.fromkeys(known))
-
-
-def for_direction(record: ModelRecord, direction: str) -> ModelRecord:
-    """The CycleGAN that goes in a direction: the record itself, or its counterpart.
-
-    Counterparts are named alike but for the last letters: `NAME-ab` and `NAME-ba`.
-
-    Raises:
-        SettingsError: the direction is neither AB nor BA, or has no weights.
-    """
-    if direction not in ("AB", "BA"):
-        raise SettingsError(f"'{direction}' is no direction", hint="allowed: AB, BA")
-    if record.direction == direction:
-        return record
-    wanted = record.name[: -len("-ab")] + f"-{direction.lower()}"
-    for other in list_models():
-        if other.name == wanted and other.direction == direction:
-            return other
-    raise SettingsError(f"there are no weights '{wanted}' for the direction {direction}")

@@ -18,7 +18,6 @@ from magdr_video.models.stargan import StarGAN
 from magdr_video.translation import (
     Translator,
     condition_values,
-    for_direction,
     load_translator,
 )
 
@@ -140,18 +139,3 @@ def test_settings_become_the_condition_of_each_task(tmp_path: Path) -> None:
         condition_values(edit)
     with pytest.raises(SettingsError, match="needs an expression"):
         condition_values(reenact)
-
-
-def test_the_other_direction_is_found_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MAGDR_WEIGHTS", str(tmp_path))
-    saved("cyclegan", tmp_path, "face-ab", direction="AB")
-    there = zoo.find("face-ab")
-    assert for_direction(there, "AB") is there
-    with pytest.raises(SettingsError, match="face-ba"):
-        for_direction(there, "BA")
-    saved("cyclegan", tmp_path, "face-ba", direction="BA")
-    assert for_direction(there, "BA").name == "face-ba"
-    with pytest.raises(SettingsError, match="no direction"):
-        for_direction(there, "ab")
