@@ -8,6 +8,7 @@ it, would be meaningless.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -71,15 +72,36 @@ def _blur(image: Tensor, window: Tensor) -> Tensor:
     return out
 
 
-def ssim_map(u: Tensor, v: Tensor) -> Tensor:
+class Images:
+    """Images that are compared with several others: what SSIM reads of them alone is made once.
+
+    Args:
+        data: (F, C, H, W) in [0, 1].
+    """
+
+    def __init__(self, data: Tensor) -> None:
+        self.data = data
+
+    @functools.cached_property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Means of the values and of their squares under SSIM's window, (F, C, H, W) each."""
+        both = torch.cat([self.data, self.data * self.data])
+        mean, power = _blur(both, _window(self.data)).chunk(2)
+        return mean, power
+
+
+def _images(given: Tensor | Images) -> Images:
+    return given if isinstance(given, Images) else Images(given)
+
+
+def ssim_map(u: Tensor | Images, v: Tensor | Images) -> Tensor:
     """Structural similarity (Wang et al. 2004) at each pixel, mean over channels: (F, 1, H, W).
 
     Gaussian window 11, sigma 1.5, data range 1, no downsampling, borders replicated.
     """
-    window = _window(u)
-    count = u.shape[0]
-    stacked = _blur(torch.cat([u, v, u * u, v * v, u * v]), window)
-    mean_u, mean_v, uu, vv, uv = torch.split(stacked, count)
+    one, other = _images(u), _images(v)
+    (mean_u, uu), (mean_v, vv) = one.moments, other.moments
+    uv = _blur(one.data * other.data, _window(one.data))
     var_u, var_v, cov = uu - mean_u**2, vv - mean_v**2, uv - mean_u * mean_v
     c1, c2 = 0.01**2, 0.03**2
     top = (2 * mean_u * mean_v + c1) * (2 * cov + c2)
@@ -87,7 +109,7 @@ def ssim_map(u: Tensor, v: Tensor) -> Tensor:
     return (top / bottom).mean(dim=1, keepdim=True)
 
 
-def ssim(u: Tensor, v: Tensor, masks: Tensor | None = None) -> Tensor:
+def ssim(u: Tensor | Images, v: Tensor | Images, masks: Tensor | None = None) -> Tensor:
     """One minus structural similarity, (F, R)."""
     return 1 - masked_mean(ssim_map(u, v), masks)
 
@@ -108,8 +130,8 @@ DEEP = "cos"
 
 
 def distances(
-    u: Tensor,
-    v: Tensor,
+    u: Tensor | Images,
+    v: Tensor | Images,
     names: Sequence[str],
     masks: Tensor | None = None,
     *,
@@ -118,7 +140,7 @@ def distances(
     """Several criteria at once: (F, R, J) in the order of `names`; R = 1 without masks.
 
     Args:
-        u: images (F, 3, S, S) in [0, 1].
+        u: images (F, 3, S, S) in [0, 1]; as `Images` where they are compared several times.
         v: images of the same shape.
         names: of `CRITERIA`, or `DEEP`.
         masks: (F, R, S, S) in [0, 1]; without them each criterion is taken over the whole image.
@@ -128,16 +150,19 @@ def distances(
     Raises:
         ValueError: an unknown name, or `DEEP` without features.
     """
-    return torch.stack([_distance(u, v, name, masks, features) for name in names], dim=-1)
+    one, other = _images(u), _images(v)
+    return torch.stack([_distance(one, other, name, masks, features) for name in names], dim=-1)
 
 
 def _distance(
-    u: Tensor, v: Tensor, name: str, masks: Tensor | None, features: Features | None
+    u: Images, v: Images, name: str, masks: Tensor | None, features: Features | None
 ) -> Tensor:
     if name == DEEP and features is not None:
-        return cosine(features(u), features(v), masks)
+        return cosine(features(u.data), features(v.data), masks)
     if name == DEEP:
         raise ValueError(f"criterion '{DEEP}' needs the generator's features")
     if name not in CRITERIA:
         raise ValueError(f"'{name}' is no criterion; allowed: {', '.join((*CRITERIA, DEEP))}")
-    return CRITERIA[name](u, v, masks)
+    if name == "ssim":
+        return ssim(u, v, masks)
+    return CRITERIA[name](u.data, v.data, masks)

@@ -8,10 +8,12 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
+from magdr_video import criteria
 from magdr_video.criteria import (
     CRITERIA,
     DEEP,
     PSNR_CAP,
+    Images,
     cosine,
     distances,
     l1,
@@ -46,6 +48,26 @@ def test_the_structural_similarity_map_is_that_of_scikit_image() -> None:
         )
         expected = torch.from_numpy(full[5:-5, 5:-5].mean(axis=-1)).float()
         torch.testing.assert_close(ours[index], expected, atol=1e-4, rtol=0)
+
+
+def test_images_that_are_compared_several_times_are_blurred_once_and_tell_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    u, v = pair()
+    w = u.flip(3)
+    plain = ssim(u, v), ssim(u, w), ssim(v, w)
+    blur, blurred = criteria._blur, []
+
+    def counted(image: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+        blurred.append(len(image))
+        return blur(image, window)
+
+    monkeypatch.setattr(criteria, "_blur", counted)
+    one, two, three = Images(u), Images(v), Images(w)
+    again = ssim(one, two), ssim(one, three), ssim(two, three)
+    assert all(torch.equal(a, b) for a, b in zip(plain, again, strict=True))
+    # Three images with their squares, and three products.
+    assert sum(blurred) == (2 * 3 + 3) * len(u)
 
 
 def test_equal_images_are_at_distance_zero_under_every_criterion() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from magdr_video.criteria import Features, distances
+from magdr_video.criteria import Features, Images, distances
 from magdr_video.detection.consistency import Generate, generate_changed
 from magdr_video.detection.control import misplaced_copy
 from magdr_video.detection.distortion import usable_regions
@@ -118,19 +118,20 @@ def measure(
     changed = torch.stack([change(crops, chain) for chain in transforms])
     copies = torch.cat([changed, misplaced_copy(crops, changed[0])[None]])
     outputs = generate_changed(generate, copies, condition)
+    bare, drafted, (*others, control) = Images(crops), Images(draft), map(Images, outputs)
 
-    def apart(u: Tensor, v: Tensor) -> Tensor:
+    def apart(u: Images, v: Images) -> Tensor:
         return distances(u, v, criteria, features=features)[:, 0]
 
     return Measurement(
         condition=condition,
-        regional=distances(crops, draft, criteria, masks.data, features=features),
-        whole=apart(crops, draft),
+        regional=distances(bare, drafted, criteria, masks.data, features=features),
+        whole=apart(bare, drafted),
         usable=usable_regions(masks),
         target=torch.tensor(masks.target, device=crops.device).expand(len(crops), -1),
-        consistency=torch.stack([apart(draft, one) for one in outputs[:-1]], dim=1),
+        consistency=torch.stack([apart(drafted, one) for one in others], dim=1),
         moved=(changed - crops).abs().mean(dim=(2, 3, 4)).transpose(0, 1),
-        control=torch.stack([apart(outputs[0], outputs[-1]), apart(draft, outputs[-1])], dim=1),
+        control=torch.stack([apart(others[0], control), apart(drafted, control)], dim=1),
         texture=_texture(crops, crops - changed[0], draft - outputs[0]),
         evidence=evidence(crops),
         draft=draft,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from magdr_video import criteria
 from magdr_video.detection.calibration import Calibration, FittedScore
 from magdr_video.detection.detector import Inspection, PerturbationDetector, judge
 from magdr_video.types import Masks
@@ -142,3 +143,18 @@ def test_masks_of_other_regions_than_the_tables_are_refused() -> None:
     detector = PerturbationDetector(ToyGenerator(), toy_table())
     with pytest.raises(ValueError, match="regions"):
         detector.inspect(pictures(1), masks, torch.zeros(1, 1))
+
+
+def test_no_image_of_an_inspection_is_blurred_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    blur, blurred = criteria._blur, []
+
+    def counted(image: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+        blurred.append(len(image))
+        return blur(image, window)
+
+    monkeypatch.setattr(criteria, "_blur", counted)
+    table = toy_table()
+    inspect(table)
+    copies = len(table.transforms)
+    images, pairs = copies + 3, copies + 4
+    assert sum(blurred) == (2 * images + pairs) * 2
