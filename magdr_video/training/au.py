@@ -20,14 +20,14 @@ from magdr_video.models.ganimation import ACTION_UNITS
 from magdr_video.training.ahead import Ahead
 from magdr_video.training.expression_pairs import ExpressionViews, load_views
 from magdr_video.training.faces_data import Array, OmiFaces, jitter, recompress
-from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
+from magdr_video.training.loop import Averaged, memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
     from_images,
     scheduled_rate,
 )
-from magdr_video.training.running import Place, run_training, set_up
+from magdr_video.training.running import Place, run_steps, run_training, set_up, tell
 
 PRESET = "presets/training/au.toml"
 NAME = "au-estimator"
@@ -195,17 +195,10 @@ def train(recipe: AuRecipe, place: Place) -> None:
         for part in (False, True)
     )
     training = AuTraining(recipe, views, place.device, place.workers)
-    try:
-        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    finally:
-        training.close()
+    run_steps(training, steps=recipe.steps, batch=recipe.batch, folder=place.out)
     for unit, (correlation, error) in evaluate(training.average, held_out).items():
-        _say(f"{unit}  correlation {correlation:.3f}  mean absolute error {error:.3f}")
+        tell(f"{unit}  correlation {correlation:.3f}  mean absolute error {error:.3f}")
     export(training.average, recipe, place.out / f"{NAME}.safetensors")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:

@@ -12,14 +12,13 @@ from magdr_video.models.warped import WarpedGenerator
 from magdr_video.training.action_units import TAUGHT_EXPRESSIONS, Array
 from magdr_video.training.expression_pairs import draw_batch, expression_units, load_views
 from magdr_video.training.faces_data import OmiFaces
-from magdr_video.training.loop import fit
 from magdr_video.training.moving_training import (
     MovingRecipe,
     MovingTraining,
     contact_sheet,
     export,
 )
-from magdr_video.training.running import Place, run_training, set_up
+from magdr_video.training.running import Place, run_steps, run_training, set_up, tell
 
 PRESET = "presets/training/ganimation.toml"
 NAME = "ganimation-synthetic"
@@ -58,17 +57,10 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         lambda net: expression_sheet(net, shown, recipe.size),
         place.device,
         place.workers,
-        report=_say,
+        report=tell,
     )
-    try:
-        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    finally:
-        training.close()
+    run_steps(training, steps=recipe.steps, batch=recipe.batch, folder=place.out)
     export(training.average, recipe, FACTS, ACTION_UNITS, place.out / f"{NAME}.safetensors")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:

@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
 from magdr_video.device import choose_device
 from magdr_video.errors import OutputError, UsageError
+from magdr_video.training.loop import Trainable, fit
 from magdr_video.training.paired import read_recipe
 
 RecipeT = TypeVar("RecipeT")
@@ -32,6 +33,26 @@ class Place:
     out: Path
     device: torch.device
     workers: int = 0
+
+
+class Drawing(Trainable, Protocol):
+    """A trainable whose batches other processes may draw."""
+
+    def close(self) -> None:
+        """Let go of the processes that draw."""
+
+
+def tell(line: str) -> None:
+    """Say a line at once, to a pipe as to a terminal."""
+    print(line, flush=True)
+
+
+def run_steps(training: Drawing, *, steps: int, batch: int, folder: Path) -> None:
+    """`loop.fit` with its progress told, after which nobody draws any more, whatever happened."""
+    try:
+        fit(training, steps=steps, batch=batch, folder=folder, report=tell)
+    finally:
+        training.close()
 
 
 def set_up(device: torch.device, threads: int) -> None:

@@ -17,14 +17,13 @@ from magdr_video.models.warped import WarpedGenerator
 from magdr_video.training.attribute_reader import JUDGE_SEED, disobedience, kept_reader
 from magdr_video.training.edit_pairs import CONDITION, draw_batch, load_views
 from magdr_video.training.faces_data import Array, OmiFaces
-from magdr_video.training.loop import fit
 from magdr_video.training.moving_training import (
     MovingRecipe,
     MovingTraining,
     contact_sheet,
     export,
 )
-from magdr_video.training.running import Place, run_training, set_up
+from magdr_video.training.running import Place, run_steps, run_training, set_up, tell
 
 PRESET = "presets/training/stargan.toml"
 NAME = "stargan-synthetic"
@@ -85,17 +84,10 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         place.device,
         place.workers,
         obeys,
-        _say,
+        tell,
     )
-    try:
-        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    finally:
-        training.close()
+    run_steps(training, steps=recipe.steps, batch=recipe.batch, folder=place.out)
     export(training.average, recipe, FACTS, CONDITION, place.out / f"{NAME}.safetensors")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from magdr_video.training.cyclegan import CycleganRecipe
 from magdr_video.training.loop import CHECKPOINT, load_checkpoint, save_checkpoint
 from magdr_video.training.moving_training import MovingRecipe, MovingTraining
 from magdr_video.training.paired import read_recipe
-from magdr_video.training.running import run_training
+from magdr_video.training.running import run_steps, run_training
 from tests.training.test_moving_pairs import TINY, training
 
 
@@ -59,6 +59,19 @@ def test_a_file_in_the_place_of_the_folder_is_an_output_error(
     monkeypatch.setattr(sys, "argv", argv)
     with pytest.raises(OutputError):
         run_training("", CycleganRecipe, "presets/training/cyclegan.toml", pytest.fail)
+
+
+def test_whoever_draws_is_let_go_of_when_a_step_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, closed = training(), []
+    monkeypatch.setattr(held, "close", lambda: closed.append(True))
+    run_steps(held, steps=1, batch=2, folder=tmp_path)
+    assert len(closed) == 1
+    monkeypatch.setattr(held, "step", lambda index: {}["loss"])
+    with pytest.raises(KeyError):
+        run_steps(held, steps=2, batch=2, folder=tmp_path)
+    assert len(closed) == 2
 
 
 @pytest.mark.parametrize("other", [{"width": 6}, {"critic_weight": 0.1}])
