@@ -19,8 +19,8 @@ from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.models.trunk import blend_by_attention
 from magdr_video.training.ahead import Ahead, spread
 from magdr_video.training.critic import Contest, Contested
-from magdr_video.training.faces_data import Array, OmiFaces, is_held_out, jitter, recompress
-from magdr_video.training.loop import fit, memory_format, mixed_precision
+from magdr_video.training.faces_data import Array, OmiFaces, dull, is_held_out, jitter, recompress
+from magdr_video.training.loop import memory_format, mixed_precision
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -31,11 +31,14 @@ from magdr_video.training.paired import (
     to_images,
 )
 from magdr_video.training.persona import load_persona, put_on, turn
-from magdr_video.training.running import Place, run_training, set_up
+from magdr_video.training.running import Place, run_steps, run_training, set_up
+from magdr_video.training.start import take_over
 
 PRESET = "presets/training/cyclegan.toml"
 PAIR_SIZE = 160
 """Side in pixels of a held pair; the jitter cuts training images out of it."""
+DULL = 0.35
+"""Share of pairs that look as from a plain camera; without them the persona stains soft faces."""
 MOST_TURNED = 0.6
 """Heads turned further (see `persona.turn`) are not trained on: the warp fails on their rim."""
 
@@ -67,6 +70,10 @@ class CycleganRecipe:
     critic_rate: float = 4e-4
     critic_from: float = 0.4
     """Share of the steps before the critic joins in."""
+    start: str = ""
+    """Weights that AB begins with, a name or a file."""
+    start_back: str = ""
+    """The same of BA."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ def draw_batch(
     sources, targets = [], []
     for index in rng.integers(0, len(pairs.faces), count):
         source, target = jitter([pairs.faces[index], pairs.worn[index]], size, rng)
+        if rng.random() < DULL:
+            source, target = dull([source, target], rng)
         if rng.random() < 0.3:
             # What the compression did to the source happens to the target too.
             packed = recompress(source, rng)
@@ -129,6 +138,7 @@ class CycleganTraining(Contested[CycleGAN]):
         steps: int,
         device: torch.device | str = "cpu",
         workers: int = 0,
+        start: str = "",
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.held_out, self.steps = recipe, held_out, steps
@@ -139,7 +149,10 @@ class CycleganTraining(Contested[CycleGAN]):
             return draw_batch(train, recipe.batch, recipe.size, rng)
 
         self._batches = Ahead(draw, workers)
-        self.net = build(recipe).to(device).to(memory_format=memory_format())
+        self.net = build(recipe)
+        if start:
+            take_over(self.net, "start", start)
+        self.net.to(device).to(memory_format=memory_format())
         self.average = build(recipe).to(device)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=recipe.rate)
@@ -237,18 +250,11 @@ def train(recipe: CycleganRecipe, place: Place) -> None:
             pairs, kept = pairs.reversed(), kept.reversed()
         if steps == 0:
             continue
-        training = CycleganTraining(recipe, pairs, kept, steps, place.device, place.workers)
-        home = place.out / direction
-        try:
-            fit(training, steps=steps, batch=recipe.batch, folder=home, report=_say)
-        finally:
-            training.close()
+        start = recipe.start if direction == "AB" else recipe.start_back
+        training = CycleganTraining(recipe, pairs, kept, steps, place.device, place.workers, start)
+        run_steps(training, steps=steps, batch=recipe.batch, folder=place.out / direction)
         target = place.out / f"cyclegan-synthetic-{direction.lower()}.safetensors"
         export(training.average, recipe, direction, target)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:

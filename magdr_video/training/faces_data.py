@@ -211,3 +211,22 @@ def recompress(image: Array, rng: np.random.Generator) -> Array:
     _, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
     return np.ascontiguousarray(decoded[..., ::-1])
+
+
+def dull(images: list[Array], rng: np.random.Generator) -> list[Array]:
+    """The same faces as a plain camera shows them from afar: few pixels, little contrast, grain.
+
+    Args:
+        images: RGB uint8 (S, S, 3), all of one size; each gets the same.
+    """
+    size = images[0].shape[0]
+    side = int(rng.uniform(0.3, 0.8) * size)
+    contrast = rng.uniform(0.5, 1.0)
+    lift = rng.uniform(0, 1 - contrast) * 255
+    grain = rng.standard_normal((side, side, 1)) * rng.uniform(0, 4)
+    out = []
+    for image in images:
+        small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+        faded = (small * contrast + lift + grain).clip(0, 255).round().astype(np.uint8)
+        out.append(np.asarray(cv2.resize(faded, (size, size), interpolation=cv2.INTER_CUBIC)))
+    return out

@@ -17,16 +17,15 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from magdr_video.errors import WeightsError
 from magdr_video.models.bisenet import BiSeNet, normalise
-from magdr_video.models.zoo import load
 from magdr_video.training.ahead import Ahead
 from magdr_video.training.faces_data import Array
-from magdr_video.training.loop import Averaged, fit, memory_format, mixed_precision
+from magdr_video.training.loop import Averaged, memory_format, mixed_precision
 from magdr_video.training.paired import scheduled_rate
 from magdr_video.training.parser_faces import ParsedFaces, draw_view, load_parsed
 from magdr_video.training.parser_scores import dice_table, draw_labels, measure_dice, parse_images
-from magdr_video.training.running import Place, run_training, set_up
+from magdr_video.training.running import Place, run_steps, run_training, set_up
+from magdr_video.training.start import take_over
 
 PRESET = "presets/training/parser.toml"
 
@@ -136,13 +135,7 @@ class ParserTraining(Averaged[BiSeNet]):
         self.net = BiSeNet(width=recipe.width).to(device).to(memory_format=memory_format())
         self.average = BiSeNet(width=recipe.width).to(device).eval()
         if recipe.start:
-            try:
-                self.net.load_state_dict(load(recipe.start).state_dict())
-            except RuntimeError as error:
-                raise WeightsError(
-                    f"start = '{recipe.start}' is no parser of width {recipe.width}",
-                    hint="magdr-video models show NAME tells the width of weights",
-                ) from error
+            take_over(self.net, "start", recipe.start)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay
@@ -221,15 +214,8 @@ def train(recipe: ParserRecipe, place: Place) -> None:
     set_up(place.device, recipe.threads)
     faces, held_out = (load_parsed(place.data, held_out=part) for part in (False, True))
     training = ParserTraining(recipe, faces, held_out, place.device, place.workers)
-    try:
-        fit(training, steps=recipe.steps, batch=recipe.batch, folder=place.out, report=_say)
-    finally:
-        training.close()
+    run_steps(training, steps=recipe.steps, batch=recipe.batch, folder=place.out)
     export(training.average, recipe, place.out / "bisenet-compact.safetensors")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ from magdr_video.training.paired import (
 )
 from magdr_video.training.purifier_pool import Pool, fill
 from magdr_video.training.purifier_views import Views, draw_views
+from magdr_video.training.start import take_over
 from magdr_video.translation import Translator, load_translator
 
 PRESET = "presets/training/purifier.toml"
@@ -65,7 +66,7 @@ class PurifierRecipe:
     output_weight: float = 1.0
     gate_weight: float = 0.5
     clean_weight: float = 1.5
-    pieces: int = 57
+    pieces: int = 92
     """Pieces of attacked faces; the generators take turns."""
     grow_every: int = 80
     """Steps after which one piece more is drawn from, so that training need not wait for all."""
@@ -74,7 +75,10 @@ class PurifierRecipe:
     average_decay: float = 0.998
     seed: int = 1234
     threads: int = 1
-    generators: str = "stargan-synthetic,cyclegan-synthetic-ab,ganimation-synthetic"
+    generators: str = (
+        "stargan-synthetic,stargan-synthetic,cyclegan-synthetic-ab,ganimation-synthetic"
+    )
+    """They take turns; edit twice, since it can be asked for most."""
     start: str = ""
     """Weights to begin with, a name or a file; none begins at the identity."""
 
@@ -137,9 +141,7 @@ class PurifierTraining(Averaged[Purifier]):
             Purifier(width=recipe.width, blocks=recipe.blocks).to(self.device) for _ in range(2)
         )
         if recipe.start:
-            from magdr_video.models.zoo import load
-
-            self.net.load_state_dict(load(recipe.start, self.device).state_dict())
+            take_over(self.net, "start", recipe.start)
         self.average.load_state_dict(self.net.state_dict())
         self.net.to(memory_format=memory_format())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=0)

@@ -1,4 +1,4 @@
-"""Begins a training with weights of another network, as far as they fit."""
+"""Begins a training with the weights of an earlier one, whole or as far as they fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from magdr_video.errors import WeightsError
 from magdr_video.models.checkpoint import read_tensors
 from magdr_video.models.record import read_bytes
-from magdr_video.models.zoo import find
+from magdr_video.models.zoo import find, load
 
 
 def begin_with(
@@ -42,6 +42,25 @@ def begin_with(
     told = f"; not taken: {', '.join(left)}" if left else ""
     report(f"{setting} = '{weights}': {len(fitting)} of {len(held)} tensors taken{told}")
     return set(fitting)
+
+
+def take_over(net: nn.Module, setting: str, weights: str) -> None:
+    """Take over all tensors of a network of the same form.
+
+    Args:
+        setting: of the recipe that names the weights, for people.
+        weights: a name, or a file.
+
+    Raises:
+        WeightsError: there are no such weights, they cannot be read, or they are of another form.
+    """
+    try:
+        net.load_state_dict(load(weights).state_dict())
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{setting} = '{weights}' is no {type(net).__name__} of this recipe's width and depth",
+            hint="magdr-video models show NAME tells architecture and width of weights",
+        ) from error
 
 
 def _told(name: str, known: bool) -> str:

@@ -1,15 +1,21 @@
 """Pairs of the `replace` task are drawn alike for both images and anew for every step."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
+from magdr_video.errors import WeightsError
 from magdr_video.training.cyclegan import (
     PAIR_SIZE,
     CycleganRecipe,
     CycleganTraining,
     ReplacePairs,
     draw_batch,
+    export,
 )
+from magdr_video.training.faces_data import dull
 
 RECIPE = CycleganRecipe(size=32, width=4, blocks=1, batch=2, steps=4)
 
@@ -53,3 +59,28 @@ def test_a_resumed_training_equals_one_without_a_break() -> None:
         resumed.step(index)
     for one, other in zip(whole.average.parameters(), resumed.average.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_plain_camera_shows_both_images_alike_with_less_contrast_and_detail() -> None:
+    face = _pairs().faces[0]
+    one, other = dull([face, face.copy()], np.random.default_rng(5))
+    assert np.array_equal(one, other)
+    assert one.shape == face.shape and one.dtype == np.uint8
+    assert one.std() < 0.7 * face.std()
+    steps = [np.abs(np.diff(x.astype(float), axis=0)).mean() for x in (one, face)]
+    assert steps[0] < 0.5 * steps[1]
+
+
+def test_a_training_goes_on_from_weights_of_its_own_form_only(tmp_path: Path) -> None:
+    pairs = _pairs()
+    first = CycleganTraining(RECIPE, pairs, pairs, steps=4)
+    with torch.no_grad():
+        for value in first.average.parameters():
+            value.add_(0.25)
+    export(first.average, RECIPE, "AB", tmp_path / "ab.safetensors")
+    second = CycleganTraining(RECIPE, pairs, pairs, 4, start=str(tmp_path / "ab.safetensors"))
+    for one, other in zip(first.average.parameters(), second.net.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-2)
+    wider = CycleganRecipe(size=32, width=6, blocks=1, batch=2, steps=4)
+    with pytest.raises(WeightsError, match="no CycleGAN of this recipe's width"):
+        CycleganTraining(wider, pairs, pairs, 4, start=str(tmp_path / "ab.safetensors"))

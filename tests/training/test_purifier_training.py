@@ -139,9 +139,16 @@ def test_pieces_that_other_processes_make_are_those_made_here(pool: Pool, tmp_pa
 def test_conditions_are_those_that_users_can_ask_for(task: str) -> None:
     drawn = draw_conditions(ToyTranslator(task), 6, np.random.default_rng(0))  # type: ignore[arg-type]
     assert drawn.shape == (6, len(CONDITIONS[task]))
-    if task == "edit":
-        assert (drawn[:, :3].sum(dim=1) == 1).all(), "one hair colour each"
-        assert set(drawn[:, 3:].flatten().tolist()) <= {0.0, 0.5, 1.0}
+
+
+def test_edits_ask_for_hair_and_more_or_for_one_attribute_alone() -> None:
+    drawn = draw_conditions(ToyTranslator("edit"), 300, np.random.default_rng(0))  # type: ignore[arg-type]
+    hair, others = (drawn[:, :3] == 1).sum(dim=1), (drawn[:, 3:] != 0.5).sum(dim=1)
+    assert set(hair.tolist()) == {0, 1}, "never two hair colours"
+    assert (others[hair == 0] == 1).all(), "gender or age alone"
+    assert set(others[hair == 1].tolist()) == {0, 1, 2}
+    # Half of the time one of seven attributes, three of them hair; else hair: five in seven.
+    assert 0.63 < hair.float().mean() < 0.80
 
 
 def test_views_are_windows_of_pairs_and_clean_ones_are_to_stay_as_they_are() -> None:
