@@ -183,15 +183,16 @@ class Run:
     report: dict[str, Any]
 
     def about(self, name: str) -> dict[str, Any]:
-        """What a table shows of it."""
+        """What a table shows of it; `faces_perturbed` is None where no face was inspected."""
         held = self.report
-        counters = ("faces", "faces_perturbed", "searches", "recipe_hits", "faces_unresolved")
+        counters = ("faces", "searches", "recipe_hits", "faces_unresolved")
         return {
             "run": name,
             "psnr": dataclasses.asdict(estimate(self.psnr)),
             "flicker": self.flicker,
             "passes a face": held["generator_passes"] / max(held["faces"], 1),
             "choices": len(held["choices"]),
+            "faces_perturbed": held.get("faces_perturbed"),
             **{counter: held[counter] for counter in counters},
         }
 

@@ -212,12 +212,13 @@ RUN_HEAD = (
 
 
 def _run_line(run: Row) -> tuple[str, ...]:
+    found = run["faces_perturbed"]
     return (
         run["run"],
         interval(run["psnr"], 1),
         f"{run['flicker']:.2f}",
         f"{run['passes a face']:.3f}",
-        f"{run['faces_perturbed']} of {run['faces']}",
+        "-" if found is None else f"{found} of {run['faces']}",
         str(run["choices"]),
         str(run["recipe_hits"]),
         str(run["faces_unresolved"]),

@@ -16,15 +16,19 @@ from magdr_video.benchmark.clip_cuts import LOSSLESS, cut_clip, first_frames
 from magdr_video.benchmark.clip_repairs import (
     WINDOWS,
     Bench,
+    Run,
     as_fitted,
     averaged,
     best_single,
     rows_of,
     shared_attack,
 )
+from magdr_video.benchmark.tables import clip_tables
 from magdr_video.reconstruction.fitted import Fit, RecNetTable
+from magdr_video.report import report_document
 from magdr_video.settings import load_settings
 from magdr_video.transforms import apply_chain, parse_chain
+from magdr_video.types import RunReport
 from magdr_video.video.clip_info import ClipInfo
 from magdr_video.video.colour import rgb_to_batch
 from magdr_video.video.reader import ClipReader
@@ -125,3 +129,23 @@ def test_a_clip_is_cut_to_its_first_frames_lossless_or_encoded(
     assert len(after) == 4
     apart = float(np.abs(after.astype(float) - before[:4]).mean())
     assert apart >= loss and (loss > 0 or apart == 0)
+
+
+def test_a_run_without_a_verdict_has_its_row_beside_one_with_verdicts() -> None:
+    lines = []
+    for enabled in ("false", "true"):
+        settings = load_settings(task="edit", overrides=[f"detection.enabled={enabled}"])
+        report = RunReport(faces=6, faces_perturbed=4, generator_passes=9)
+        document = report_document(
+            command="defend", source="a", output="b", settings=settings, report=report
+        )
+        lines.append(Run(torch.tensor([30.0, 32.0]), 1.5, document["run"]).about(enabled))
+    clip = {"task": "edit", "clip": "a", "faces": 6, "versions": [_version()], "runs": lines}
+    (without, with_verdicts) = clip_tables([clip])[-1].rows
+    assert without[3:5] == ("1.500", "-")
+    assert with_verdicts[3:5] == ("1.500", "4 of 6")
+
+
+def _version() -> dict[str, Any]:
+    row = {"row": "no defence", "psnr": {"mean": 20.0, "low": 19.0, "high": 21.0, "count": 6}}
+    return {"rows": [row], "shared": False, "crf": 0}
