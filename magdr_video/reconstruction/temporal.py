@@ -5,11 +5,10 @@ the motion removes them and keeps the picture (METHOD 12); no image method can d
 crops move little, dense optical flow takes out the rest, and pixels that do not match after the
 warp (occlusions, open mouths) are left out.
 
-The flow is DIS (Kroeger et al., ECCV 2016; OpenCV). On an attacked clip it
-aligns as well as Farneback's (four frames apart 38.4 dB against 37.9) at 0.8 ms a pair instead of
-4.2, and better on grey as it is than on blurred grey. Flows of successive frames, each computed
-once and chained over the window, would take a quarter of the time at nine frames, and cost 0.2 to
-1.1 dB of alignment four frames apart: not worth it.
+The flow is DIS (Kroeger et al., ECCV 2016; OpenCV): on an attacked clip it aligns as well as
+Farneback's at a fraction of the time, and better on grey as it is than on blurred grey. Flows of
+successive frames, each computed once and chained over the window, would take a quarter of the time
+at nine frames, but align worse four frames apart: not worth it.
 """
 
 from __future__ import annotations
@@ -41,10 +40,8 @@ FINEST = 1
 """Scale at which the flow is solved: half the side. At full size it takes six times as long."""
 
 REFINED = 0
-"""Iterations by which the flow is smoothed afterwards. The preset's five took 1.2 of 2.1 ms a pair
-and helped nothing: PSNR of the averages of a protected portrait, five / none, 37.61 / 37.62 dB (6
-crops); of 8 crops each of a talking head, a signer and a speaker with random signs added, 40.80 /
-40.96, 41.98 / 42.01 and 41.04 / 41.09. A coarser flow (`FINEST` 2) cost 0.1 to 0.6 dB."""
+"""Iterations by which the flow is smoothed afterwards. The preset's five took half of a pair's time
+and brought the averages no nearer to the clean picture; a coarser flow (`FINEST` 2) did harm."""
 
 Image = NDArray[Any]
 Flow = Callable[[Image, Image], Image]
@@ -98,7 +95,7 @@ def _warp(image: Image, flow: Image) -> Image:
 
 def _agreement(one: Image, other: Image) -> Image:
     """Weights (S, S) in [0, 1] of the pixels of `other`; both are blurred."""
-    # In colour: what covers a face may be just as bright. Planes apart: numpy takes 30 times as
+    # In colour: what covers a face may be just as bright. Planes apart: numpy takes many times as
     # long for a maximum over an axis of three.
     red, green, blue = cv2.split(cv2.absdiff(one, other))
     apart = np.maximum(np.maximum(red, green), blue)

@@ -38,7 +38,8 @@ PRESET = "presets/training/cyclegan.toml"
 PAIR_SIZE = 160
 """Side in pixels of a held pair; the jitter cuts training images out of it."""
 DULL = 0.35
-"""Share of pairs that look as from a plain camera; without them the persona stains soft faces."""
+"""Share of pairs that look as from a plain camera: meant against stains on soft faces, which the
+shipped weights, trained before, make; what it does in a whole training is not known yet."""
 MOST_TURNED = 0.6
 """Heads turned further (see `persona.turn`) are not trained on: the warp fails on their rim."""
 
