@@ -20,6 +20,7 @@ from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable, load_recnet, unfitted
 from magdr_video.settings import Settings, preset_folder
 from magdr_video.transforms import guided
+from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 from magdr_video.translation import Translator, condition_values, load_translator
 
 DENOISE = 3e-3
@@ -158,14 +159,7 @@ def _calibration(
     named = settings.detection.table
     path = Path(named) if named else preset_folder() / "tables" / f"{settings.task}.toml"
     table = load_calibration(path)
-    if table.model == translator.record.sha256:
-        return table, ()
-    message = f"table {path.name} was calibrated for other weights than {translator.record.name}"
-    if settings.run.strict:
-        raise SettingsError(
-            message, hint=f"run: magdr-video train calibrate --task {settings.task}"
-        )
-    return table, (message,)
+    return table, _unlike(table, path, settings, translator.record.sha256)
 
 
 def find_recnet(
@@ -185,9 +179,27 @@ def find_recnet(
     if not named and not path.exists():
         return unfitted(settings.task, chain), (f"no {path.name}: one chain for all faces",)
     fitted = load_recnet(path)
-    if fitted.model == generator:
-        return fitted, ()
-    message = f"table {path.name} was fitted to other weights than {settings.model.generator}"
+    return fitted, _unlike(fitted, path, settings, generator)
+
+
+def _unlike(
+    table: Calibration | RecNetTable, path: Path, settings: Settings, generator: str
+) -> tuple[str, ...]:
+    """Which weights a table was not fitted with, a line; with `run.strict` that is an error.
+
+    A table of an older version tells no purifier. It may well be the right one, so that this alone
+    ends no run.
+    """
+    other = []
+    if table.model != generator:
+        other.append(f"other weights than {settings.model.generator}")
+    if table.purifier and table.purifier != zoo.find(PURIFIER).sha256:
+        other.append("another purifier")
+    if not other:
+        silent = f"table {path.name} does not say which purifier it was fitted with"
+        return () if table.purifier else (silent,)
+    message = f"table {path.name} was fitted with {' and '.join(other)}"
     if settings.run.strict:
-        raise SettingsError(message, hint=f"run: magdr-video train recnet --task {settings.task}")
-    return fitted, (message,)
+        kind = "calibrate" if isinstance(table, Calibration) else "recnet"
+        raise SettingsError(message, hint=f"run: magdr-video train {kind} --task {settings.task}")
+    return (message,)

@@ -85,6 +85,7 @@ def toy_table(
     return Calibration(
         task=task,
         model="0" * 64,
+        purifier="1" * 64,
         criteria=criteria,
         regions=regions,
         transforms=tuple(parse_chain(text) for text in transforms),

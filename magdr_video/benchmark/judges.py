@@ -21,6 +21,7 @@ ROOMS = (
     "criteria",
     "faces/parsing",
     "faces/regions",
+    "training/clean_faces",
     "benchmark/judges",
     "benchmark/encoded",
 )

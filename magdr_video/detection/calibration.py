@@ -81,6 +81,8 @@ class Calibration:
     task: str
     model: str
     """SHA-256 of the generator's weights."""
+    purifier: str
+    """SHA-256 of the purifier's, which gives cues and a chain f_k; empty where none is told."""
     criteria: tuple[str, ...]
     """J names of `criteria.CRITERIA`."""
     regions: tuple[str, ...]
@@ -193,6 +195,7 @@ def _table(held: Mapping[str, Any]) -> Calibration:
     table = Calibration(
         task=held["task"],
         model=held["model"],
+        purifier=held.get("purifier", ""),
         criteria=tuple(held["criteria"]),
         regions=tuple(held["regions"]),
         transforms=tuple(parse_chain(text) for text in held["transforms"]),

@@ -59,6 +59,9 @@ class RecNetTable:
     margin: float = 0.0
     """S_final by which what a search finds must beat the default: smaller gains are not gains of
     PSNR."""
+    purifier: str = ""
+    """SHA-256 of the purifier's weights, with which chains were tried; empty where a table tells
+    none."""
     digest: str = field(default="", compare=False)
     """SHA-256 of the file; empty where there is none."""
 
@@ -99,6 +102,7 @@ def load_recnet(path: Path) -> RecNetTable:
             ),
             window=int(held["averaged"]["window"]),
             margin=float(held["search"]["margin"]),
+            purifier=held.get("purifier", ""),
             digest=hashlib.sha256(text.encode()).hexdigest(),
         )
     except OSError as error:

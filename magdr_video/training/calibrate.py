@@ -18,6 +18,7 @@ from magdr_video.detection.calibration import Calibration, load_calibration
 from magdr_video.detection.measurement import Measurement, join
 from magdr_video.faces.regions import REGIONS, TARGET
 from magdr_video.loading import load_models
+from magdr_video.models import zoo
 from magdr_video.settings import TASKS, load_settings, preset_folder
 from magdr_video.training.calibration_faces import CRITERIA, FITTED_CLIPS, TRANSFORMS, Subject
 from magdr_video.training.calibration_fit import fit_scores, fit_statistics, fit_thresholds
@@ -26,6 +27,7 @@ from magdr_video.training.calibration_table import table_text
 from magdr_video.training.calibrator import SEED, Calibrator, Plan
 from magdr_video.training.clean_faces import CLEAN
 from magdr_video.transforms import parse_chain
+from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 from magdr_video.types import TransformChoice
 
 DEFAULT_CHAIN = "guided(eps=0.003)"
@@ -76,6 +78,7 @@ def _blank(subject: Subject, clean: Measurement) -> Calibration:
     return Calibration(
         task=subject.task,
         model=subject.models.translator.record.sha256,
+        purifier=zoo.find(PURIFIER).sha256,
         criteria=CRITERIA,
         regions=(TARGET, *REGIONS) if subject.models.by_attention else tuple(REGIONS),
         transforms=tuple(parse_chain(text) for text in TRANSFORMS),

@@ -20,6 +20,7 @@ def table_text(table: Calibration, about: Sequence[str]) -> str:
         *(f"# {line}".rstrip() for line in about),
         f'task = "{table.task}"',
         f'model = "{table.model}"',
+        f'purifier = "{table.purifier}"',
         f"criteria = [{_quoted(table.criteria)}]",
         f"regions = [{_quoted(table.regions)}]",
         f"transforms = [{_quoted([chain_text(chain) for chain in table.transforms])}]",

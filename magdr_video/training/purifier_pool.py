@@ -1,12 +1,15 @@
 """Attacked faces for the purifier's training, made ahead and kept on disk.
 
 An attack costs ten times what a step of the training does, so that each is used many times: under
-other strengths, mirrored, recompressed. A piece is named by the generator it was made against, so
-that new weights get new pieces, and it can be made again from its number alone.
+other strengths, mirrored, recompressed. A piece is named by its number, the generator it was made
+against and all that it is drawn by, so that other weights, seeds, sizes or faces get pieces of
+their own; a pool that is asked alike makes it alike again. A change of this module's code has no
+part in the name: begin such a pool in a new folder.
 """
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -48,6 +51,8 @@ CRFS = (18, 23, 28)
 BLURS = (1.0, 2.0)
 STRENGTHS = (0.01, 0.1)
 """Range of epsilon, in [-1, 1] units."""
+RANGES = (CW_STEPS, CRFS, BLURS, STRENGTHS)
+"""What an attack and its film are drawn from."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +202,16 @@ class Pool:
         """The generator that a piece was made against."""
         return self.translators[number % len(self.translators)]
 
+    def kind(self, number: int) -> str:
+        """What the faces of a piece are attacked with: each generator has all `KINDS` in turn."""
+        return KINDS[number // len(self.translators) % len(KINDS)]
+
     def path(self, number: int) -> Path:
-        """Where a piece lies; its name tells the generator's weights."""
+        """Where a piece lies; its name tells the generator's weights and what else makes it."""
         weights = self.translator(number).record.sha256[:12]
-        return self.folder / f"{number:05d}-{weights}.pt"
+        drawn_by = (self.seed, self.size, self.count, self.kind(number), tuple(self.names), RANGES)
+        made_of = hashlib.sha256(repr(drawn_by).encode()).hexdigest()[:8]
+        return self.folder / f"{number:05d}-{weights}-{made_of}.pt"
 
     def piece(self, number: int) -> Piece:
         """The piece of a number, made and written where it is not there yet."""
@@ -221,8 +232,7 @@ class Pool:
     def _make(self, number: int, path: Path) -> None:
         # A sheet of samples asks for its piece where gradients are off; an attack needs them.
         rng = np.random.default_rng((self.seed, number))
-        turn = number // len(self.translators)
-        made = make_piece(self.translator(number), self._views(rng), rng, KINDS[turn % len(KINDS)])
+        made = make_piece(self.translator(number), self._views(rng), rng, self.kind(number))
         self.folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         torch.save(vars(made), part)

@@ -12,10 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from magdr_video.detection.calibration import Calibration
+from magdr_video.models import zoo
 from magdr_video.settings import TASKS, preset_folder
 from magdr_video.training.chain_trials import Trials
 from magdr_video.training.clean_faces import face_files, list_hash
@@ -24,7 +27,8 @@ from magdr_video.training.recnet_fit import fit
 from magdr_video.training.recnet_report import held_out_lines, training_lines
 from magdr_video.training.recnet_search import with_margin
 from magdr_video.training.recnet_table import table_text
-from magdr_video.training.repair_faces import Subject, attacked_faces, load_subject
+from magdr_video.training.repair_faces import attacked_faces, load_subject
+from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 
 SEED = 1234
 SEARCH_BUDGET = 60
@@ -72,23 +76,24 @@ def pretrain(
     done = with_margin(done, single, SEARCH_BUDGET)
     say(f"margin {done.table.margin:g}")
     unseen = attacked(checked, held_out, SEED + 1)
+    statistics = subject.detector.table
     about = [
         f"Made by: magdr-video train recnet --task {task} --faces {faces} "
         f"--held-out {held_out} --views {views} "
         f"(seed {SEED}, {subject.device.type.upper()})",
         f"Training faces: {len(files)} synthetic ones, list sha256 {list_hash(files)}",
-        f"S_final by the calibration table's statistics, sha256 {statistics_hash(subject)}",
+        f"S_final by the calibration table's statistics, sha256 {statistics_hash(statistics)}",
         *training_lines(done),
         *held_out_lines(*unseen, done, SEARCH_BUDGET),
     ]
+    table = replace(done.table, purifier=zoo.find(PURIFIER).sha256)
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"recnet-{task}.toml").write_text(table_text(done.table, about), encoding="utf-8")
+    (out / f"recnet-{task}.toml").write_text(table_text(table, about), encoding="utf-8")
     return "\n".join(about)
 
 
-def statistics_hash(subject: Subject) -> str:
+def statistics_hash(table: Calibration) -> str:
     """SHA-256 of all that S_final depends on in the calibration table; verdicts leave it alone."""
-    table = subject.detector.table
     parts = [str(table.transforms), str(table.criteria), f"{table.weight:g} {table.tau_final:g}"]
     for one in table.statistics:
         values = (

@@ -21,6 +21,7 @@ def table_text(table: RecNetTable, about: Sequence[str]) -> str:
             *(f"# {line}".rstrip() for line in about),
             f'task = "{table.task}"',
             f'model = "{table.model}"',
+            f'purifier = "{table.purifier}"',
             "",
             *_fit_lines("single", table.single),
             "",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from magdr_video.benchmark.detection import HARD
 from magdr_video.benchmark.encoded import after_codec, before_codec, through_codec
+from magdr_video.benchmark.judges import FITTED_ROOMS, ROOMS
 from magdr_video.criteria import psnr_db
+from magdr_video.training.clean_faces import CLEAN
 from tests.toys import pictures
 
 
@@ -27,3 +30,10 @@ def test_a_higher_rate_factor_loses_more() -> None:
 def test_a_name_after_a_codec_is_read_back(name: str) -> None:
     assert before_codec(after_codec(name, 28)) == (name, 28)
     assert before_codec(name) == (name, None)
+
+
+def test_a_verdict_is_measured_anew_when_what_makes_its_faces_changes() -> None:
+    makers = {make.__module__ for make in (through_codec, *(CLEAN[kind] for kind in HARD))}
+    needed = {name.removeprefix("magdr_video.").replace(".", "/") for name in makers}
+    assert "training/clean_faces" in needed
+    assert needed <= set(ROOMS) and needed <= set(FITTED_ROOMS)

@@ -17,7 +17,8 @@ from magdr_video.detection.calibration import (
     load_calibration,
 )
 from magdr_video.errors import SettingsError
-from magdr_video.settings import TASKS, preset_folder
+from magdr_video.models.zoo import find
+from magdr_video.settings import TASKS, load_settings, preset_folder
 from magdr_video.training.calibration_table import table_text
 from tests.toys import toy_statistics, toy_table
 
@@ -82,9 +83,20 @@ def test_a_written_table_reads_back_equal(written: Path) -> None:
     assert_equal(load_calibration(written), made(), "table")
 
 
-def test_the_shipped_tables_can_be_read() -> None:
+def test_the_shipped_tables_were_fitted_with_the_shipped_generators_and_purifier() -> None:
     for task in TASKS:
-        assert load_calibration(preset_folder() / "tables" / f"{task}.toml").task == task
+        table = load_calibration(preset_folder() / "tables" / f"{task}.toml")
+        assert table.task == task
+        assert table.model == find(load_settings(task=task).model.generator).sha256
+        assert table.purifier == find("purifier").sha256
+
+
+def test_a_table_of_before_the_purifier_was_recorded_tells_none(written: Path) -> None:
+    text = written.read_text(encoding="utf-8")
+    line = f'purifier = "{made().purifier}"\n'
+    assert line in text
+    written.write_text(text.replace(line, ""), encoding="utf-8")
+    assert load_calibration(written).purifier == ""
 
 
 def test_a_score_is_the_log_odds_of_its_perturbed_classes_above_the_threshold() -> None:

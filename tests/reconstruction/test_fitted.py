@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ TABLE = RecNetTable(
     layers=(CHAIN[:1], CHAIN[1:], ()),
     window=3,
     margin=0.5,
+    purifier="b" * 64,
 )
 
 
@@ -31,6 +33,12 @@ def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
     path.write_text(table_text(TABLE, ["Made by a test", "with two lines"]))
     assert load_recnet(path) == TABLE
     assert path.read_text().startswith("# Made by a test\n# with two lines\n")
+
+
+def test_a_table_of_before_the_purifier_was_recorded_tells_none(tmp_path: Path) -> None:
+    path = tmp_path / "recnet-edit.toml"
+    path.write_text(table_text(TABLE, []).replace(f'purifier = "{"b" * 64}"\n', ""))
+    assert load_recnet(path) == replace(TABLE, purifier="")
 
 
 def test_a_region_without_a_chain_of_its_own_takes_the_default() -> None:
@@ -69,11 +77,12 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_shipped_table_of_a_task_was_fitted_to_its_shipped_generator(task: str) -> None:
+def test_the_shipped_table_of_a_task_was_fitted_with_its_shipped_weights(task: str) -> None:
     path = preset_folder() / "tables" / f"recnet-{task}.toml"
     table, settings = load_recnet(path), load_settings(task=task)
     assert table.task == task
     assert table.model == find(settings.model.generator).sha256
+    assert table.purifier == find("purifier").sha256
     assert table.window in (1, 3, 5, 9)
     assert f"magdr-video train recnet --task {task}" in path.read_text().splitlines()[0]
     for fit in (table.single, table.averaged):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from magdr_video.models.conditions import ACTION_UNITS, ATTRIBUTES
+from magdr_video.training import purifier_pool
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.loop import fit
 from magdr_video.training.paired import read_recipe
@@ -115,7 +118,7 @@ def test_a_piece_holds_bounded_attacks_that_break_the_translation(pool: Pool, nu
 
 def test_a_piece_is_made_once_and_alike_again(pool: Pool, tmp_path: Path) -> None:
     first = pool.piece(1)
-    assert pool.path(1).name == "00001-0123456789ab.pt"
+    assert re.fullmatch("00001-0123456789ab-[0-9a-f]{8}.pt", pool.path(1).name)
     made = pool.path(1).stat().st_mtime_ns
     with torch.no_grad():
         again, other = pool.piece(1), replace(pool, folder=tmp_path / "other").piece(1)
@@ -124,6 +127,24 @@ def test_a_piece_is_made_once_and_alike_again(pool: Pool, tmp_path: Path) -> Non
         assert torch.equal(getattr(again, name), value)
         assert torch.equal(getattr(other, name), value), name
     assert not torch.equal(pool.piece(4).clean, first.clean)
+
+
+@pytest.mark.parametrize("other", [{"seed": 5}, {"size": 64}, {"count": 2}], ids=str)
+def test_a_pool_that_is_asked_otherwise_makes_pieces_of_its_own(
+    pool: Pool, other: dict[str, Any]
+) -> None:
+    assert replace(pool, **other).path(1) != pool.path(1)
+
+
+def test_other_faces_attacks_and_generators_make_other_pieces(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pool.path(1)
+    assert replace(pool, names=pool.names[1:]).path(1) != before
+    # Alone, the third generator attacks with its third kind by now.
+    assert replace(pool, translators=pool.translators[2:]).path(2) != pool.path(2)
+    monkeypatch.setattr(purifier_pool, "KINDS", ("cw", *purifier_pool.KINDS[1:]))
+    assert pool.path(1) != before
 
 
 def test_pieces_that_other_processes_make_are_those_made_here(pool: Pool, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from magdr_video.detection.calibration import load_calibration
 from magdr_video.detection.detector import PerturbationDetector
 from magdr_video.reconstruction.composer import chains_of
+from magdr_video.settings import TASKS, preset_folder
 from magdr_video.training import chain_trials
 from magdr_video.training.chain_trials import (
     Ranked,
@@ -30,7 +32,7 @@ from magdr_video.training.moving_views import (
     averaged,
     moving_views,
 )
-from magdr_video.training.recnet import spread
+from magdr_video.training.recnet import spread, statistics_hash
 from magdr_video.training.recnet_fit import (
     USUAL_MARGIN,
     Fitted,
@@ -258,3 +260,21 @@ def test_files_are_taken_evenly() -> None:
     files = [Path(str(number)) for number in range(100)]
     assert spread(files, 4) == [Path("0"), Path("25"), Path("50"), Path("75")]
     assert len(spread(files[:3], 10)) == 3
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_shipped_table_was_fitted_with_the_statistics_of_the_shipped_calibration(
+    task: str,
+) -> None:
+    folder = preset_folder() / "tables"
+    statistics = statistics_hash(load_calibration(folder / f"{task}.toml"))
+    head = (folder / f"recnet-{task}.toml").read_text(encoding="utf-8").split("task =")[0]
+    assert f"calibration table's statistics, sha256 {statistics}\n" in head
+
+
+def test_what_a_table_says_of_weights_and_verdicts_is_no_part_of_its_statistics() -> None:
+    table = toy_table()
+    same = dataclasses.replace(table, purifier="", model="", tau_cons=1.0, least_flags=5)
+    assert statistics_hash(same) == statistics_hash(table)
+    for change in ({"weight": 2.0}, {"tau_final": 9.0}, {"criteria": ("l1",)}):
+        assert statistics_hash(dataclasses.replace(table, **change)) != statistics_hash(table)
