@@ -125,6 +125,14 @@ def printable(text: str) -> str:
     )
 
 
+def describe(error: MagdrError) -> str:
+    """An error as people see it: one line, and a hint on a second."""
+    lines = [f"magdr-video: {printable(str(error))}"]
+    if error.hint:
+        lines.append(f"  hint: {printable(error.hint)}")
+    return "\n".join(lines)
+
+
 def nearest(word: object, allowed: Iterable[str]) -> str:
     """A hint that names the closest allowed word, or all of them when none is close."""
     options = sorted(allowed)

@@ -17,7 +17,7 @@ from magdr_video.errors import (
     MagdrError,
     OutputError,
     UsageError,
-    printable,
+    describe,
 )
 from magdr_video.stopping import heed_no_more, heed_signals, interruption
 
@@ -61,14 +61,6 @@ def _tell(error: MagdrError) -> int:
 def _give_up_stdout() -> None:
     """Keep the interpreter from complaining when it flushes at exit what nobody takes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def describe(error: MagdrError) -> str:
-    """An error as people see it: one line, and a hint on a second."""
-    lines = [f"magdr-video: {printable(str(error))}"]
-    if error.hint:
-        lines.append(f"  hint: {printable(error.hint)}")
-    return "\n".join(lines)
 
 
 def _run(arguments: list[str] | None) -> int:

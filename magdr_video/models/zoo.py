@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from magdr_video.errors import OutputError, SettingsError, WeightsError, nearest
 from magdr_video.models.manifest import (
@@ -26,6 +26,8 @@ from magdr_video.models.record import ALIGNMENTS, ModelRecord, read_bytes, recor
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+NetT = TypeVar("NetT", bound="nn.Module")
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
@@ -160,6 +162,19 @@ def _missing() -> dict[str, Check]:
     return out
 
 
+def checked_bytes(record: ModelRecord) -> bytes:
+    """The whole file of weights, which is what its record and the manifest beside it say.
+
+    Raises:
+        WeightsError: it cannot be read, or is not as recorded.
+    """
+    _require_recorded(record)
+    data = read_bytes(record.path)
+    if sha256(data) != record.sha256:
+        raise WeightsError(f"{record.path} changed while it was being loaded")
+    return data
+
+
 def load(model: str | Path | ModelRecord, device: torch.device | str = "cpu") -> nn.Module:
     """The network, strictly loaded, float32, in `eval()`, on the device, without gradients.
 
@@ -169,13 +184,35 @@ def load(model: str | Path | ModelRecord, device: torch.device | str = "cpu") ->
     from magdr_video.models.checkpoint import assemble, canonical_tensors, read_tensors
 
     record = model if isinstance(model, ModelRecord) else find(model)
-    _require_recorded(record)
-    data = read_bytes(record.path)
-    if sha256(data) != record.sha256:
-        raise WeightsError(f"{record.path} changed while it was being loaded")
-    tensors = canonical_tensors(read_tensors(data, record.path))
+    tensors = canonical_tensors(read_tensors(checked_bytes(record), record.path))
     module = assemble(tensors, where=str(record.path), claimed=record.architecture)
     return module.requires_grad_(False).to(device)
+
+
+def load_as(
+    kind: type[NetT],
+    model: str | Path | ModelRecord,
+    asked: str,
+    device: torch.device | str = "cpu",
+) -> NetT:
+    """As `load`, for whoever can use one class of networks only.
+
+    Args:
+        kind: that class.
+        asked: how the user named the weights, such as "--weights purifier"; begins the error.
+
+    Raises:
+        WeightsError: as `load`, and where the weights are those of another network.
+    """
+    net = load(model, device)
+    if not isinstance(net, kind):
+        held = type(net).__name__
+        article = "an" if held[0] in "AEIOU" else "a"
+        raise WeightsError(
+            f"{asked} is {article} {held}, not a {kind.__name__}",
+            hint="magdr-video models list tells the task of all named weights",
+        )
+    return net
 
 
 def import_checkpoint(

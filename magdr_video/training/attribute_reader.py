@@ -102,8 +102,9 @@ def kept_reader(
     Raises:
         WeightsError: what is kept is damaged, or is no such network.
     """
-    faces = hashlib.sha256(np.ascontiguousarray(held.ratings).tobytes()).hexdigest()
-    facts = {"seed": str(seed), "steps": str(steps), "faces": faces}
+    seen = hashlib.sha256(np.ascontiguousarray(held.ratings))
+    seen.update(np.ascontiguousarray(held.views))
+    facts = {"seed": str(seed), "steps": str(steps), "faces": seen.hexdigest()}
     target = folder / KEPT
     reader = _read(target, facts)
     if reader is None:

@@ -27,7 +27,7 @@ from magdr_video.training.paired import (
     from_images,
     scheduled_rate,
 )
-from magdr_video.training.running import Place, run_steps, run_training, set_up, tell
+from magdr_video.training.running import Place, run_alone, run_steps, run_training, set_up, tell
 
 PRESET = "presets/training/au.toml"
 NAME = "au-estimator"
@@ -207,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -26,6 +26,7 @@ from magdr_video.training.calibration_report import clean_rate, held_out_lines
 from magdr_video.training.calibration_table import table_text
 from magdr_video.training.calibrator import SEED, Calibrator, Plan
 from magdr_video.training.clean_faces import CLEAN
+from magdr_video.training.running import run_alone
 from magdr_video.transforms import parse_chain
 from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 from magdr_video.types import TransformChoice
@@ -120,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

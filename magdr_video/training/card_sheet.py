@@ -20,6 +20,7 @@ from magdr_video.faces.detector import FaceDetector
 from magdr_video.models.conditions import condition_for_edit, condition_for_expression
 from magdr_video.models.record import ModelRecord
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
+from magdr_video.training.running import require_picture, run_alone
 from magdr_video.translation import Translator, load_translator
 from magdr_video.types import FaceCrops, Faces
 from magdr_video.video.clip_info import ClipInfo
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--faces", type=int, default=7, help="held-out faces below the portrait")
     given = parser.parse_args()
+    require_picture("--out", given.out)
     translator = load_translator(given.generator)
     size = translator.record.size
     held_out = held_out_crops(given.data, given.faces, size)
@@ -99,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

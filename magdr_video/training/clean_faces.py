@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from magdr_video.errors import InputError
 from magdr_video.training.framed_faces import framed, resized
 from magdr_video.transforms import down_up, jpeg, unsharp
 from magdr_video.video.clip_info import ClipInfo
@@ -33,12 +34,15 @@ def face_files(data: Path, *, held_out: bool) -> list[Path]:
     """Files of the synthetic faces; the held-out identities end in 3 or 4, as in training.
 
     Raises:
-        FileNotFoundError: the folder has no faces.
+        InputError: the folder has no faces.
     """
     files = sorted((data / "omi" / "images").glob("*.jpg"), key=lambda path: int(path.stem))
     chosen = [path for path in files if (int(path.stem) % 10 in (3, 4)) == held_out]
     if not chosen:
-        raise FileNotFoundError(f"no faces in {data / 'omi' / 'images'}")
+        raise InputError(
+            f"no faces in {data / 'omi' / 'images'}",
+            hint="give --data the folder that holds the OMI faces",
+        )
     return chosen
 
 

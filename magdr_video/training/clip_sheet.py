@@ -11,14 +11,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from magdr_video.errors import InputError
+from magdr_video.errors import InputError, UsageError
 from magdr_video.faces.detector import FaceDetector
 from magdr_video.training.faces_data import Array
+from magdr_video.training.running import require_picture, run_alone
 from magdr_video.video.colour import batch_to_rgb
 from magdr_video.video.reader import ClipReader
 
@@ -26,15 +28,47 @@ AROUND = 2.2
 """Side of a cut over the longer side of the face's box."""
 
 
-def frames_at(film: Path, shares: Sequence[float]) -> list[Array]:
-    """RGB frames at shares in [0, 1] of a film's frames, (H, W, 3) uint8 each.
+def require_alike(films: Sequence[Path]) -> int:
+    """How many frames the films have, which is the same for all, as their size is.
+
+    Raises:
+        InputError: a film cannot be read, or differs from the first in size or number of frames.
+    """
+    sizes = []
+    for film in films:
+        with ClipReader(film) as reader:
+            sizes.append((reader.info.width, reader.info.height))
+    for film, size in zip(films, sizes, strict=True):
+        if size != sizes[0]:
+            _refuse(film, films[0], "size", *("x".join(map(str, one)) for one in (size, sizes[0])))
+    counts = [_count_frames(film) for film in films]
+    for film, count in zip(films, counts, strict=True):
+        if count != counts[0]:
+            # The same share of another number of frames is another moment.
+            _refuse(film, films[0], "number of frames", str(count), str(counts[0]))
+    if not counts[0]:
+        raise InputError(f"{films[0]} has no frames", hint="give a whole clip")
+    return counts[0]
+
+
+def _refuse(film: Path, first: Path, what: str, own: str, wanted: str) -> NoReturn:
+    raise InputError(
+        f"{film} differs in {what} from {first}: {own}, not {wanted}",
+        hint="give translations of the whole clip, as magdr-video defend writes them",
+    )
+
+
+def _count_frames(film: Path) -> int:
+    with ClipReader(film) as reader:
+        return sum(len(batch) for batch in reader)
+
+
+def frames_at(film: Path, wanted: Sequence[int]) -> list[Array]:
+    """RGB frames of a film by their numbers from 0, (H, W, 3) uint8 each.
 
     Raises:
         InputError: the film cannot be read.
     """
-    with ClipReader(film) as reader:
-        count = sum(len(batch) for batch in reader)
-    wanted = [min(int(share * count), count - 1) for share in shares]
     held: dict[int, Array] = {}
     seen = 0
     with ClipReader(film) as reader:
@@ -65,15 +99,15 @@ def clip_sheet(films: Sequence[Path], count: int, side: int) -> Array:
     """`count` moments of films in rows, the films in columns, cut where the first shows a face.
 
     Raises:
-        InputError: a film cannot be read, or differs in size from the first.
+        UsageError: a count or a side below 1.
+        InputError: a film cannot be read, or differs in size or frames from the first.
     """
-    shares = [(place + 0.5) / count for place in range(count)]
-    columns = [frames_at(film, shares) for film in films]
-    for film, column in zip(films, columns, strict=True):
-        if column[0].shape != columns[0][0].shape:
-            raise InputError(
-                f"{film} differs in size from {films[0]}", hint="give its translations"
-            )
+    for option, value in (("--frames", count), ("--side", side)):
+        if value < 1:
+            raise UsageError(f"{option} {value} shows nothing", hint="give 1 or more")
+    frames = require_alike(films)
+    wanted = [int((place + 0.5) / count * frames) for place in range(count)]
+    columns = [frames_at(film, wanted) for film in films]
     detector = FaceDetector("cpu")
     windows = [window_of(frame, detector) for frame in columns[0]]
     rows = [
@@ -97,8 +131,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3, help="moments, one a row")
     parser.add_argument("--side", type=int, default=160, help="of a cut in the sheet, px")
     given = parser.parse_args()
+    require_picture("--out", given.out)
     Image.fromarray(clip_sheet(given.films, given.frames, given.side)).save(given.out, quality=90)
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

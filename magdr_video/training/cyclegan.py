@@ -31,7 +31,7 @@ from magdr_video.training.paired import (
     to_images,
 )
 from magdr_video.training.persona import load_persona, put_on, turn
-from magdr_video.training.running import Place, run_steps, run_training, set_up
+from magdr_video.training.running import Place, run_alone, run_steps, run_training, set_up
 from magdr_video.training.start import take_over
 
 PRESET = "presets/training/cyclegan.toml"
@@ -129,7 +129,11 @@ def draw_batch(
 
 
 class CycleganTraining(Contested[CycleGAN]):
-    """One direction under paired supervision (a `Trainable` of the loop)."""
+    """One direction under paired supervision (a `Trainable` of the loop).
+
+    Raises:
+        WeightsError: the weights to begin with cannot be taken over.
+    """
 
     def __init__(
         self,
@@ -139,9 +143,10 @@ class CycleganTraining(Contested[CycleGAN]):
         steps: int,
         device: torch.device | str = "cpu",
         workers: int = 0,
-        start: str = "",
+        direction: str = "AB",
     ) -> None:
         torch.manual_seed(recipe.seed)
+        self.net = begun(recipe, direction)
         self.recipe, self.held_out, self.steps = recipe, held_out, steps
         self._device = torch.device(device)
 
@@ -150,9 +155,6 @@ class CycleganTraining(Contested[CycleGAN]):
             return draw_batch(train, recipe.batch, recipe.size, rng)
 
         self._batches = Ahead(draw, workers)
-        self.net = build(recipe)
-        if start:
-            take_over(self.net, "start", start)
         self.net.to(device).to(memory_format=memory_format())
         self.average = build(recipe).to(device)
         self.average.load_state_dict(self.net.state_dict())
@@ -203,6 +205,21 @@ def build(recipe: CycleganRecipe) -> CycleGAN:
     return CycleGAN(width=recipe.width, blocks=recipe.blocks, attention=True)
 
 
+def begun(recipe: CycleganRecipe, direction: str) -> CycleGAN:
+    """The network that a direction, "AB" or "BA", begins with: untrained, or of the named weights.
+
+    Raises:
+        WeightsError: the weights are not there, or are of another network, form or direction.
+    """
+    net = build(recipe)
+    setting, weights = (
+        ("start", recipe.start) if direction == "AB" else ("start_back", recipe.start_back)
+    )
+    if weights:
+        take_over(net, setting, weights, direction)
+    return net
+
+
 def _resized(images: Array, size: int) -> Tensor:
     return torch.nn.functional.interpolate(from_images(images), size=(size, size), mode="area")
 
@@ -240,19 +257,23 @@ def train(recipe: CycleganRecipe, place: Place) -> None:
 
     Raises:
         InputError: `place.data` holds no OMI faces.
+        WeightsError: the weights to begin with, or a checkpoint, cannot be taken over.
     """
     set_up(place.device, recipe.threads)
+    turns = [turn for turn in (("AB", recipe.steps), ("BA", recipe.steps_back)) if turn[1]]
+    for direction, _ in turns:
+        # Wrong weights are found here, not after the pairs or the other direction's hours.
+        begun(recipe, direction)
     faces = OmiFaces(place.data)
     pairs, kept = (
         load_pairs(faces, place.out, held_out=part, workers=place.workers) for part in (False, True)
     )
-    for direction, steps in (("AB", recipe.steps), ("BA", recipe.steps_back)):
+    for direction, steps in turns:
         if direction == "BA":
             pairs, kept = pairs.reversed(), kept.reversed()
-        if steps == 0:
-            continue
-        start = recipe.start if direction == "AB" else recipe.start_back
-        training = CycleganTraining(recipe, pairs, kept, steps, place.device, place.workers, start)
+        training = CycleganTraining(
+            recipe, pairs, kept, steps, place.device, place.workers, direction
+        )
         run_steps(training, steps=steps, batch=recipe.batch, folder=place.out / direction)
         target = place.out / f"cyclegan-synthetic-{direction.lower()}.safetensors"
         export(training.average, recipe, direction, target)
@@ -264,4 +285,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

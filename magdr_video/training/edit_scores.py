@@ -18,6 +18,7 @@ from magdr_video.training.edit_pairs import load_views
 from magdr_video.training.faces_data import HAIR, Array, OmiFaces, is_held_out, soft_mask
 from magdr_video.training.paired import from_images, to_images
 from magdr_video.training.recolour import HAIR_COLOURS, measure_hair, nearest_hair
+from magdr_video.training.running import run_alone
 
 LABELS: dict[str, tuple[float, ...]] = {
     "Black_Hair": (1, 0, 0, 0.5, 0.5),
@@ -140,14 +141,14 @@ def main() -> None:
     device = choose_device(given.device)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    faces = OmiFaces(given.data)
+    faces, net = OmiFaces(given.data), load(given.weights, device)
     train, held_out = (load_views(faces, given.cache, held_out=part) for part in (False, True))
     reader = train_reader(train, steps=given.reader_steps, device=device)
     male, young = reader_accuracy(reader, held_out)
     print(f"reader on held-out photos: gender {male:.3f}, age {young:.3f}", flush=True)
-    for request, scores in evaluate(load(given.weights, device), reader, faces).items():
+    for request, scores in evaluate(net, reader, faces).items():
         print(request, " ".join(f"{name} {value:.3f}" for name, value in scores.items()))
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

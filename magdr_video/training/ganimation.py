@@ -15,10 +15,11 @@ from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.moving_training import (
     MovingRecipe,
     MovingTraining,
+    begun,
     contact_sheet,
     export,
 )
-from magdr_video.training.running import Place, run_steps, run_training, set_up, tell
+from magdr_video.training.running import Place, run_alone, run_steps, run_training, set_up, tell
 
 PRESET = "presets/training/ganimation.toml"
 NAME = "ganimation-synthetic"
@@ -44,6 +45,8 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         WeightsError: the weights to begin with are not there, or nothing of them fits.
     """
     set_up(place.device, recipe.threads)
+    # Wrong weights are found before the pairs are made; what fits is told when it is taken.
+    begun(recipe, len(ACTION_UNITS), lambda line: None)
     faces = OmiFaces(place.data)
     views, held_out = (
         load_views(faces, place.out, held_out=part, seed=1234, workers=place.workers)
@@ -69,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -60,6 +60,28 @@ class MovingRecipe:
     """Weight of what a reader of the asked attributes says of the output (edit only)."""
 
 
+def build(recipe: MovingRecipe, condition: int) -> WarpedGenerator:
+    """The network of the recipe for conditions of that length, untrained."""
+    return WarpedGenerator(width=recipe.width, blocks=recipe.blocks, condition=condition)
+
+
+def begun(
+    recipe: MovingRecipe, condition: int, report: Callable[[str], None]
+) -> tuple[WarpedGenerator, set[str]]:
+    """The network that a training begins with, and the names of what `start` gave it.
+
+    Raises:
+        WeightsError: weights to begin with are not there, or nothing of them fits.
+    """
+    net = build(recipe, condition)
+    taken: set[str] = set()
+    if recipe.reader_start:
+        begin_with(net.reader, "reader_start", recipe.reader_start, report)
+    if recipe.start:
+        taken = begin_with(net, "start", recipe.start, report)
+    return net, taken
+
+
 class MovingTraining(Contested[WarpedGenerator]):
     """One generator under paired supervision (a `Trainable` of the loop).
 
@@ -91,16 +113,9 @@ class MovingTraining(Contested[WarpedGenerator]):
         torch.manual_seed(recipe.seed)
         self._disobedience = disobedience
         self.recipe, self._sheet, self._device = recipe, sheet, device
+        self.net, taken = begun(recipe, condition, report)
+        self.average = build(recipe, condition)
         self._batches = Ahead(lambda i: draw(np.random.default_rng((recipe.seed, i))), workers)
-        self.net, self.average = (
-            WarpedGenerator(width=recipe.width, blocks=recipe.blocks, condition=condition)
-            for _ in range(2)
-        )
-        taken: set[str] = set()
-        if recipe.reader_start:
-            begin_with(self.net.reader, "reader_start", recipe.reader_start, report)
-        if recipe.start:
-            taken = begin_with(self.net, "start", recipe.start, report)
         # The reader's statistics are those it was begun with: batches here are too small for more.
         self.net.eval()
         if "motion" not in taken:

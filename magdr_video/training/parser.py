@@ -24,7 +24,7 @@ from magdr_video.training.loop import Averaged, memory_format, mixed_precision
 from magdr_video.training.paired import scheduled_rate
 from magdr_video.training.parser_faces import ParsedFaces, draw_view, load_parsed
 from magdr_video.training.parser_scores import dice_table, draw_labels, measure_dice, parse_images
-from magdr_video.training.running import Place, run_steps, run_training, set_up
+from magdr_video.training.running import Place, run_alone, run_steps, run_training, set_up
 from magdr_video.training.start import take_over
 
 PRESET = "presets/training/parser.toml"
@@ -117,8 +117,24 @@ def draw_batch(recipe: ParserRecipe, faces: ParsedFaces, index: int) -> tuple[Ar
     return np.stack([image for image, _ in pairs]), np.stack([one for _, one in pairs])
 
 
+def begun(recipe: ParserRecipe) -> BiSeNet:
+    """The network that a training begins with: untrained, or of the named weights.
+
+    Raises:
+        WeightsError: the weights are not there, or are of another network or form.
+    """
+    net = BiSeNet(width=recipe.width)
+    if recipe.start:
+        take_over(net, "start", recipe.start)
+    return net
+
+
 class ParserTraining(Averaged[BiSeNet]):
-    """The parser under supervision (a `Trainable` of the loop)."""
+    """The parser under supervision (a `Trainable` of the loop).
+
+    Raises:
+        WeightsError: the weights to begin with cannot be taken over.
+    """
 
     def __init__(
         self,
@@ -131,11 +147,10 @@ class ParserTraining(Averaged[BiSeNet]):
         torch.manual_seed(recipe.seed)
         self.recipe, self.held_out = recipe, held_out
         self._device = torch.device(device)
+        self.net = begun(recipe)
         self._batches = Ahead(lambda index: draw_batch(recipe, train, index), workers)
-        self.net = BiSeNet(width=recipe.width).to(device).to(memory_format=memory_format())
+        self.net.to(device).to(memory_format=memory_format())
         self.average = BiSeNet(width=recipe.width).to(device).eval()
-        if recipe.start:
-            take_over(self.net, "start", recipe.start)
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.rate, weight_decay=recipe.decay
@@ -210,8 +225,10 @@ def train(recipe: ParserRecipe, place: Place) -> None:
 
     Raises:
         InputError: `place.data` holds no OMI faces.
+        WeightsError: the weights to begin with, or a checkpoint, cannot be taken over.
     """
     set_up(place.device, recipe.threads)
+    begun(recipe)  # Wrong weights are found before all faces are loaded.
     faces, held_out = (load_parsed(place.data, held_out=part) for part in (False, True))
     training = ParserTraining(recipe, faces, held_out, place.device, place.workers)
     run_steps(training, steps=recipe.steps, batch=recipe.batch, folder=place.out)
@@ -224,4 +241,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from PIL import Image
 
 from magdr_video.device import choose_device
-from magdr_video.models.bisenet import CLASSES, BiSeNet, normalise
-from magdr_video.models.zoo import find, load
+from magdr_video.models.bisenet import BiSeNet, normalise
+from magdr_video.models.zoo import find, load_as
 from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
 from magdr_video.training.parser_faces import MERGED, load_parsed
+from magdr_video.training.running import require_picture, run_alone
 
 SCORED = {
     "skin": (1,), "brows": (2, 3), "eyes": (4, 5), "eyeglasses": (6,), "ears": (7, 8),
@@ -144,9 +145,10 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     record = find(given.weights)
-    net = load(record, choose_device(given.device))
-    if not isinstance(net, BiSeNet):
-        raise SystemExit(f"{given.weights} is no parser of {len(CLASSES)} classes")
+    asked = f"--weights {given.weights}"
+    net = load_as(BiSeNet, record, asked, choose_device(given.device))
+    if given.sheet is not None:
+        require_picture("--sheet", given.sheet)
     for title, scores in evaluate(net, data=given.data, size=record.size).items():
         print(f"{title}: {dice_table(scores)}")
     if given.sheet is not None:
@@ -155,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -25,7 +25,7 @@ from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.training.ahead import Ahead
 from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
-from magdr_video.training.loop import Averaged, fit, memory_format
+from magdr_video.training.loop import Averaged, memory_format
 from magdr_video.training.paired import (
     average_into,
     export_weights,
@@ -35,6 +35,7 @@ from magdr_video.training.paired import (
 )
 from magdr_video.training.purifier_pool import Pool, fill
 from magdr_video.training.purifier_views import Views, draw_views
+from magdr_video.training.running import run_alone, run_steps, tell
 from magdr_video.training.start import take_over
 from magdr_video.translation import Translator, load_translator
 
@@ -123,8 +124,24 @@ def output_loss(
     return 2 * (got - clean).abs().mean() / SCALE
 
 
+def begun(recipe: PurifierRecipe) -> Purifier:
+    """The network that a training begins with: the identity, or that of the named weights.
+
+    Raises:
+        WeightsError: the weights are not there, or are of another network or form.
+    """
+    net = Purifier(width=recipe.width, blocks=recipe.blocks)
+    if recipe.start:
+        take_over(net, "start", recipe.start)
+    return net
+
+
 class PurifierTraining(Averaged[Purifier]):
-    """The purifier under its losses (a `Trainable` of the loop)."""
+    """The purifier under its losses (a `Trainable` of the loop).
+
+    Raises:
+        WeightsError: the weights to begin with cannot be taken over.
+    """
 
     def __init__(
         self,
@@ -137,11 +154,8 @@ class PurifierTraining(Averaged[Purifier]):
         torch.manual_seed(recipe.seed)
         self.recipe, self.pool, self.held_out = recipe, pool, held_out
         self.device = torch.device(device)
-        self.net, self.average = (
-            Purifier(width=recipe.width, blocks=recipe.blocks).to(self.device) for _ in range(2)
-        )
-        if recipe.start:
-            take_over(self.net, "start", recipe.start)
+        self.net = begun(recipe).to(self.device)
+        self.average = Purifier(width=recipe.width, blocks=recipe.blocks).to(self.device)
         self.average.load_state_dict(self.net.state_dict())
         self.net.to(memory_format=memory_format())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=0)
@@ -174,6 +188,10 @@ class PurifierTraining(Averaged[Purifier]):
         self.optimiser.step()
         average_into(self.average, self.net, min(recipe.average_decay, index / (index + 20)))
         return {name: value.detach() for name, value in parts.items()}
+
+    def close(self) -> None:
+        """Let go of the processes that draw."""
+        self._batches.close()
 
     def _pieces(self, index: int) -> int:
         """How many pieces a step may draw from."""
@@ -234,9 +252,10 @@ def train(
     Raises:
         DeviceError: the device asked for is not there.
         InputError: `data` holds no OMI faces.
-        WeightsError: a generator, or the weights to start with, cannot be loaded.
+        WeightsError: a generator, the weights to start with, or a checkpoint cannot be loaded.
     """
     torch.set_num_threads(recipe.threads)
+    begun(recipe)  # Wrong weights are found before hours of attacks.
     place, faces = choose_device(device), OmiFaces(data)
     translators = [load_translator(name.strip(), place) for name in recipe.generators.split(",")]
     pool, held_out = (
@@ -252,29 +271,18 @@ def train(
     )
     workers = _processes(place) if workers is None else workers
     if pool_only or workers:
-        fill(pool, recipe.pieces, _say, min(workers, MOST_MAKERS))
+        fill(pool, recipe.pieces, tell, min(workers, MOST_MAKERS))
     if pool_only:
         return
     training = PurifierTraining(recipe, pool, held_out, place, workers)
     with coarse_products():
-        fit(
-            training,
-            steps=recipe.steps,
-            batch=recipe.batch,
-            folder=out,
-            save_every=200,
-            report=_say,
-        )
+        run_steps(training, steps=recipe.steps, batch=recipe.batch, folder=out, save_every=200)
     export(training.average, recipe, out / f"{NAME}.safetensors")
 
 
 def _processes(device: torch.device) -> int:
     """A core each beside those of the training and its device, which a batch keeps waiting."""
     return 0 if device.type == "cpu" else max(1, min((os.cpu_count() or 1) - 3, MOST_PROCESSES))
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main() -> None:
@@ -299,4 +307,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

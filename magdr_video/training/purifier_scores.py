@@ -21,9 +21,10 @@ from magdr_video.criteria import psnr_db
 from magdr_video.device import choose_device
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
-from magdr_video.models.zoo import load
+from magdr_video.models.zoo import load_as
 from magdr_video.training.attacked_faces import attack, faces_at_once
 from magdr_video.training.clean_faces import face_files, film, load_faces
+from magdr_video.training.running import run_alone
 from magdr_video.transforms import apply_chain, jpeg, parse_chain, unsharp
 from magdr_video.translation import (
     Translator,
@@ -204,12 +205,11 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     device = choose_device(given.device)
+    net = load_as(Purifier, given.weights, f"--weights {given.weights}", device)
     faces = load_faces(face_files(given.data, held_out=True)[: given.faces], 128).to(device)
-    net = load(given.weights, device)
-    assert isinstance(net, Purifier)
     for name in given.generators.split(","):
         print("\n".join(measure(name, net, faces, given.out)), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

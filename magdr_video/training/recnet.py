@@ -28,6 +28,7 @@ from magdr_video.training.recnet_report import held_out_lines, training_lines
 from magdr_video.training.recnet_search import with_margin
 from magdr_video.training.recnet_table import table_text
 from magdr_video.training.repair_faces import attacked_faces, load_subject
+from magdr_video.training.running import run_alone
 from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 
 SEED = 1234
@@ -135,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -20,11 +20,12 @@ from magdr_video.device import choose_device
 from magdr_video.models.au_estimator import AUEstimator
 from magdr_video.models.conditions import ACTION_UNITS
 from magdr_video.models.trunk import from_model_range, to_model_range
-from magdr_video.models.zoo import load
+from magdr_video.models.zoo import load, load_as
 from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.expression_pairs import ExpressionViews, expression_units, load_views
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.paired import from_images
+from magdr_video.training.running import run_alone
 
 JUDGED = ("AU01", "AU02", "AU04", "AU12", "AU25", "AU26", "AU45")
 """Units whose obedience is reported."""
@@ -186,11 +187,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     device = choose_device(given.device)
-    estimator = load(given.estimator, device)
-    assert isinstance(estimator, AUEstimator), f"{given.estimator} is no AU estimator"
+    estimator = load_as(AUEstimator, given.estimator, f"ESTIMATOR {given.estimator}", device)
     held_out = load_views(OmiFaces(given.data), given.out, held_out=True, seed=1234)
     print(evaluate(load(given.generator, device), estimator, held_out).table())
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from magdr_video.attacks.pgd import pgd
 from magdr_video.device import choose_device
+from magdr_video.errors import WeightsError
 from magdr_video.faces.detector import FaceDetector
 from magdr_video.faces.templates import similarity, template
 from magdr_video.models import zoo
@@ -32,6 +33,8 @@ from magdr_video.training.faces_data import Array, OmiFaces, is_held_out
 from magdr_video.training.landmark_warp import warp
 from magdr_video.training.paired import from_images, to_images
 from magdr_video.training.persona import Persona, face_mask, load_persona, put_on, turn
+from magdr_video.training.running import require_picture, run_alone
+from magdr_video.training.start import require_direction
 
 FivePoints = Callable[[Array], "Array | None"]
 """Five points (5, 2) in pixels of an RGB uint8 image; None where no face is found."""
@@ -244,9 +247,10 @@ def _load(direction: str, device: torch.device, named: str = "") -> CycleGAN | N
     name = named or f"cyclegan-synthetic-{direction}"
     if not named and name not in {record.name for record in zoo.list_models()}:
         return None
-    net = zoo.load(name, device)
-    if not isinstance(net, CycleGAN):
-        raise TypeError(f"{name} is a {type(net).__name__}, not a CycleGAN")
+    asked = f"--weights {name}"
+    record = zoo.find(name)
+    net = zoo.load_as(CycleGAN, record, asked, device)
+    require_direction(record, direction.upper(), asked)
     return net
 
 
@@ -259,10 +263,14 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     device = choose_device(given.device)
+    if given.sheet is not None:
+        require_picture("--sheet", given.sheet)
+    faces = OmiFaces(given.data)
     forth, back = _load("ab", device, given.weights), _load("ba", device)
     if forth is None:
-        raise SystemExit("there are no weights of cyclegan-synthetic-ab yet")
-    faces = OmiFaces(given.data)
+        raise WeightsError(
+            "there are no weights of cyclegan-synthetic-ab", hint="--weights names others"
+        )
     for name, value in evaluate(forth, faces, find=five_points(device)).items():
         print(f"{name:24s} {value:.3f}")
     if given.sheet is not None:
@@ -274,4 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

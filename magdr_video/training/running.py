@@ -1,17 +1,19 @@
-"""The options that the trainings of networks share, and their run."""
+"""The options that trainings of networks share, their run, and that of a module by itself."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
+from PIL import Image
 
 from magdr_video.device import choose_device
-from magdr_video.errors import OutputError, UsageError
+from magdr_video.errors import MagdrError, OutputError, UsageError, describe
 from magdr_video.training.loop import Trainable, fit
 from magdr_video.training.paired import read_recipe
 
@@ -47,10 +49,12 @@ def tell(line: str) -> None:
     print(line, flush=True)
 
 
-def run_steps(training: Drawing, *, steps: int, batch: int, folder: Path) -> None:
+def run_steps(
+    training: Drawing, *, steps: int, batch: int, folder: Path, save_every: int = 250
+) -> None:
     """`loop.fit` with its progress told, after which nobody draws any more, whatever happened."""
     try:
-        fit(training, steps=steps, batch=batch, folder=folder, report=tell)
+        fit(training, steps=steps, batch=batch, folder=folder, save_every=save_every, report=tell)
     finally:
         training.close()
 
@@ -61,6 +65,29 @@ def set_up(device: torch.device, threads: int) -> None:
         torch.set_num_threads(threads)
     else:
         torch.backends.cudnn.benchmark = True
+
+
+def run_alone(main: Callable[[], None]) -> None:
+    """Run the `main` of a module as the program does: an error is one line, a hint and its code."""
+    try:
+        main()
+    except MagdrError as error:
+        print(describe(error), file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def require_picture(option: str, path: Path) -> None:
+    """Refuse a file that no picture can be written to, before anything is computed.
+
+    Raises:
+        OutputError: its folder is not there, it is a folder, or its ending is not a picture's.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{option} {path}: there is no such folder", hint="make it first")
+    if path.is_dir():
+        raise OutputError(f"{option} {path} is a folder", hint="name a file in it")
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise OutputError(f"{option} {path} is no picture's name", hint="end it in .jpg or .png")
 
 
 def run_training(

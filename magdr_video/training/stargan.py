@@ -20,10 +20,11 @@ from magdr_video.training.faces_data import Array, OmiFaces
 from magdr_video.training.moving_training import (
     MovingRecipe,
     MovingTraining,
+    begun,
     contact_sheet,
     export,
 )
-from magdr_video.training.running import Place, run_steps, run_training, set_up, tell
+from magdr_video.training.running import Place, run_alone, run_steps, run_training, set_up, tell
 
 PRESET = "presets/training/stargan.toml"
 NAME = "stargan-synthetic"
@@ -62,6 +63,8 @@ def train(recipe: MovingRecipe, place: Place) -> None:
         WeightsError: the weights to begin with are not there, or nothing of them fits.
     """
     set_up(place.device, recipe.threads)
+    # Wrong weights are found before the pairs are made; what fits is told when it is taken.
+    begun(recipe, len(CONDITION), lambda line: None)
     faces = OmiFaces(place.data)
     views, held_out = (
         load_views(faces, place.out, held_out=part, workers=place.workers) for part in (False, True)
@@ -96,4 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

@@ -29,6 +29,8 @@ from magdr_video.training.replace_scores import (
     psnr,
     translate,
 )
+from magdr_video.training.running import run_alone
+from magdr_video.training.start import require_direction
 
 
 def evaluate_back(
@@ -73,12 +75,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
     device = choose_device(given.device)
-    net = zoo.load(given.weights, device)
-    if not isinstance(net, CycleGAN):
-        raise SystemExit(f"{given.weights} is a {type(net).__name__}, not a CycleGAN")
-    for name, value in evaluate_back(net, OmiFaces(given.data), find=five_points(device)).items():
+    faces, asked = OmiFaces(given.data), f"--weights {given.weights}"
+    record = zoo.find(given.weights)
+    net = zoo.load_as(CycleGAN, record, asked, device)
+    require_direction(record, "BA", asked)
+    for name, value in evaluate_back(net, faces, find=five_points(device)).items():
         print(f"{name:28s} {value:.3f}")
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(main)

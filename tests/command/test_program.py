@@ -11,8 +11,7 @@ import pytest
 
 from magdr_video import __version__
 from magdr_video.command import main
-from magdr_video.command.entry import describe
-from magdr_video.errors import MagdrError
+from magdr_video.errors import MagdrError, describe
 from magdr_video.provenance import output_metadata
 from tests.clips import ClipPlan, make_clip
 from tests.command.outcome import Run, assert_error, assert_nothing_new

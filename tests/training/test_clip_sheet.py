@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from magdr_video.errors import InputError
+from magdr_video.errors import InputError, MagdrError, OutputError, UsageError
 from magdr_video.faces.detections import Detections
 from magdr_video.faces.detector import FaceDetector
+from magdr_video.training import clip_sheet as module
 from magdr_video.training.clip_sheet import AROUND, clip_sheet, frames_at, window_of
 from magdr_video.video.colour import batch_to_rgb
 from magdr_video.video.reader import ClipReader
@@ -38,11 +40,11 @@ def _film(folder: Path, name: str, **facts: int) -> Path:
     return path
 
 
-def test_frames_are_those_at_the_shares_of_the_film(tmp_path: Path) -> None:
+def test_frames_are_those_of_the_asked_numbers(tmp_path: Path) -> None:
     film = _film(tmp_path, "a.mkv", frames=12)
     with ClipReader(film) as reader:
         every = np.concatenate([batch_to_rgb(batch, 48, 64) for batch in reader])
-    first, later, last = frames_at(film, (0.0, 0.5, 1.0))
+    first, later, last = frames_at(film, (0, 6, 11))
     assert np.array_equal(first, every[0])
     assert np.array_equal(later, every[6])
     assert np.array_equal(last, every[11])
@@ -77,3 +79,33 @@ def test_a_film_of_another_size_is_refused(tmp_path: Path) -> None:
     other = _film(tmp_path, "b.mkv", frames=4, width=96)
     with pytest.raises(InputError, match="differs in size"):
         clip_sheet([one, other], 2, 32)
+
+
+def test_a_film_of_another_number_of_frames_is_refused(tmp_path: Path) -> None:
+    films = [_film(tmp_path, f"{count}.mkv", frames=count) for count in (4, 5)]
+    with pytest.raises(InputError, match="number of frames from .*: 5, not 4"):
+        clip_sheet(films, 2, 32)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        (["--out", "none/sheet.jpg"], OutputError, "no such folder"),
+        (["--out", "sheet.sheet"], OutputError, "no picture's name"),
+        (["--out", "sheet.jpg", "--frames", "0"], UsageError, "--frames 0"),
+        (["--out", "sheet.jpg", "--side", "0"], UsageError, "--side 0"),
+    ],
+)
+def test_wrong_options_are_refused_before_a_film_is_opened(
+    options: list[str],
+    kind: type[MagdrError],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["clip_sheet", "missing.mkv", *options])
+    with pytest.raises(kind, match=said) as refused:
+        module.main()
+    assert refused.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """Pairs of the `replace` task are drawn alike for both images and anew for every step."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,20 @@ import pytest
 import torch
 
 from magdr_video.errors import WeightsError
+from magdr_video.training import cyclegan
 from magdr_video.training.cyclegan import (
     PAIR_SIZE,
     CycleganRecipe,
     CycleganTraining,
     ReplacePairs,
+    begun,
+    build,
     draw_batch,
     export,
+    train,
 )
 from magdr_video.training.faces_data import dull
+from magdr_video.training.running import Place
 
 RECIPE = CycleganRecipe(size=32, width=4, blocks=1, batch=2, steps=4)
 
@@ -71,16 +77,46 @@ def test_a_plain_camera_shows_both_images_alike_with_less_contrast_and_detail() 
     assert steps[0] < 0.5 * steps[1]
 
 
-def test_a_training_goes_on_from_weights_of_its_own_form_only(tmp_path: Path) -> None:
+def test_a_training_goes_on_from_weights_of_its_own_form_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pairs = _pairs()
     first = CycleganTraining(RECIPE, pairs, pairs, steps=4)
     with torch.no_grad():
         for value in first.average.parameters():
             value.add_(0.25)
     export(first.average, RECIPE, "AB", tmp_path / "ab.safetensors")
-    second = CycleganTraining(RECIPE, pairs, pairs, 4, start=str(tmp_path / "ab.safetensors"))
+    held = str(tmp_path / "ab.safetensors")
+    second = CycleganTraining(replace(RECIPE, start=held), pairs, pairs, 4)
     for one, other in zip(first.average.parameters(), second.net.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-2)
-    wider = CycleganRecipe(size=32, width=6, blocks=1, batch=2, steps=4)
-    with pytest.raises(WeightsError, match="no CycleGAN of this recipe's width"):
-        CycleganTraining(wider, pairs, pairs, 4, start=str(tmp_path / "ab.safetensors"))
+    wider = replace(RECIPE, width=6, start=held)
+    # A training that is refused leaves no process.
+    monkeypatch.setattr(cyclegan, "Ahead", pytest.fail)
+    with pytest.raises(WeightsError, match=r"is of another form: \S+ is \(4, .*'s is \(6, "):
+        CycleganTraining(wider, pairs, pairs, 4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("start", "start = 'cyclegan-synthetic-ba' is of direction BA, not AB"),
+        ("start_back", "start_back = 'bisenet-compact' is a BiSeNet, not a CycleGAN"),
+    ],
+)
+def test_wrong_weights_to_begin_with_are_refused_before_any_pair_is_made(
+    setting: str, said: str, tmp_path: Path
+) -> None:
+    weights = said.split("'")[1]
+    recipe = replace(RECIPE, **{setting: weights})  # type: ignore[arg-type]
+    # A folder without faces would be refused next.
+    with pytest.raises(WeightsError, match=said):
+        train(recipe, Place(tmp_path, tmp_path, torch.device("cpu")))
+
+
+def test_the_way_back_begins_with_weights_of_its_own(tmp_path: Path) -> None:
+    net = build(RECIPE)
+    export(net, RECIPE, "BA", tmp_path / "back.safetensors")
+    recipe = replace(RECIPE, start="no-such-weights", start_back=str(tmp_path / "back.safetensors"))
+    for one, other in zip(net.parameters(), begun(recipe, "BA").parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-3)

@@ -166,6 +166,9 @@ def test_the_reader_of_a_training_is_trained_once_for_a_folder(
     kept_reader(other, tmp_path, steps=4, seed=3)
     kept_reader(other, tmp_path, steps=4, seed=3)
     assert trained == [1, 3, 3, 3]
+    other.views[0, 0, 0, 0] += 1
+    kept_reader(other, tmp_path, steps=4, seed=3)
+    assert trained == [1, 3, 3, 3, 3], "the same ratings of other pictures"
     assert [path.name for path in tmp_path.iterdir()] == [KEPT], "written whole"
 
 

@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 
 from magdr_video.errors import WeightsError
 from magdr_video.models.au_estimator import AUEstimator
+from magdr_video.models.manifest import write_manifest
 from magdr_video.models.record import record_of
 from magdr_video.models.warped import FLOW_SCALE, WarpedGenerator, move
+from magdr_video.training import moving_training
 from magdr_video.training.faces_data import draw_view
 from magdr_video.training.moving_pairs import PairArrays
 from magdr_video.training.moving_training import (
@@ -149,6 +151,21 @@ def test_a_start_from_other_weights_takes_all_but_what_reads_the_condition(tmp_p
     assert f"{len(held) - len(left)} of {len(held)} tensors taken" in line
     assert line.count("another shape") == len(left) - 1 > 0
     assert "motion (another shape)" in line and "extra (not in this network)" in line
+
+
+def test_weights_that_are_not_as_recorded_are_not_begun_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.safetensors"
+    save_file(WarpedGenerator(width=4, blocks=1).state_dict(), str(path))
+    write_manifest(tmp_path, only="own")
+    recipe = dataclasses.replace(TINY, start=str(path))
+    training(recipe)
+    save_file(WarpedGenerator(width=4, blocks=1).state_dict(), str(path))
+    # A training that is refused leaves no process.
+    monkeypatch.setattr(moving_training, "Ahead", pytest.fail)
+    with pytest.raises(WeightsError, match="the manifest says"):
+        training(recipe)
 
 
 def test_fields_of_motion_that_do_not_fit_are_fitted_to_the_pairs(tmp_path: Path) -> None:

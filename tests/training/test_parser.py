@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from magdr_video.errors import WeightsError
 from magdr_video.models import zoo
 from magdr_video.models.bisenet import CLASSES
 from magdr_video.training.loop import fit
@@ -17,6 +19,7 @@ from magdr_video.training.parser import (
     PRESET,
     ParserRecipe,
     ParserTraining,
+    begun,
     export,
     hard_pixel_loss,
     overlap_loss,
@@ -149,6 +152,22 @@ def test_an_export_is_found_and_loaded_by_the_zoo(tmp_path: Path) -> None:
     held = zoo.load(record).state_dict()
     for name, value in training.average.state_dict().items():
         assert torch.allclose(held[name].float(), value.float(), atol=1e-3), name
+
+
+def test_a_training_goes_on_from_a_parser_of_its_own_width_only(tmp_path: Path) -> None:
+    first = ParserTraining(TINY, fake_faces(), fake_faces())
+    with torch.no_grad():
+        for value in first.average.parameters():
+            value.add_(0.25)
+    export(first.average, TINY, tmp_path / "x.safetensors")
+    recipe = dataclasses.replace(TINY, start=str(tmp_path / "x.safetensors"))
+    second = ParserTraining(recipe, fake_faces(), fake_faces())
+    for one, other in zip(first.average.parameters(), second.net.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-2)
+    with pytest.raises(WeightsError, match=r"is \(2, .* the recipe's is \(4, "):
+        begun(dataclasses.replace(recipe, width=4))
+    with pytest.raises(WeightsError, match="start = 'purifier' is a Purifier, not a BiSeNet"):
+        begun(dataclasses.replace(TINY, start="purifier"))
 
 
 def test_the_shipped_recipe_can_be_read() -> None:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from magdr_video.errors import WeightsError
 from magdr_video.models.conditions import ACTION_UNITS, ATTRIBUTES
 from magdr_video.training import purifier_pool
 from magdr_video.training.faces_data import OmiFaces
@@ -24,11 +25,14 @@ from magdr_video.training.purifier import (
     PurifierRecipe,
     PurifierTraining,
     charbonnier,
+    export,
     output_loss,
+    train,
 )
 from magdr_video.training.purifier_pool import Piece, Pool, draw_conditions, fill, to_bytes
 from magdr_video.training.purifier_scores import auroc
 from magdr_video.training.purifier_views import draw_views
+from magdr_video.training.running import run_steps
 from tests.toys import ToyGenerator, pictures
 
 CONDITIONS = {"edit": ATTRIBUTES, "reenact": ACTION_UNITS, "replace": ()}
@@ -230,6 +234,31 @@ def test_training_learns_to_take_out_a_sign_pattern(tmp_path: Path) -> None:
     training = PurifierTraining(recipe, ToyPool(), ToyPool())  # type: ignore[arg-type]
     losses = [training.step(index) for index in range(70)]
     assert np.mean([loss["left"] for loss in losses[-20:]]) < 0.8 * losses[0]["left"]
+
+
+def test_a_training_begins_with_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    first = trained(tmp_path, 2)
+    export(first.net, RECIPE, tmp_path / "x.safetensors")
+    recipe = replace(RECIPE, start=str(tmp_path / "x.safetensors"))
+    second = PurifierTraining(recipe, ToyPool(), ToyPool())  # type: ignore[arg-type]
+    for net in (second.net, second.average):
+        for one, other in zip(first.net.parameters(), net.parameters(), strict=True):
+            assert torch.allclose(one, other, atol=1e-3)
+
+
+def test_wrong_weights_to_begin_with_are_refused_before_any_attack(tmp_path: Path) -> None:
+    # A folder without faces would be refused next.
+    recipe = replace(RECIPE, start="bisenet-compact")
+    with pytest.raises(WeightsError, match="'bisenet-compact' is a BiSeNet, not a Purifier"):
+        train(recipe, data=tmp_path, out=tmp_path, device="cpu", workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_draws_for_a_training_is_let_go_of(tmp_path: Path) -> None:
+    training = PurifierTraining(RECIPE, ToyPool(), ToyPool(), workers=1)  # type: ignore[arg-type]
+    run_steps(training, steps=1, batch=5, folder=tmp_path)
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        training.step(100)
 
 
 def test_the_sheet_shows_four_rows_of_held_out_faces() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from magdr_video.models.cyclegan import CycleGAN
 from magdr_video.training import way_back_scores
 from magdr_video.training.faces_data import Array, OmiFaces
+from magdr_video.training.running import run_alone
 from magdr_video.training.way_back_scores import evaluate_back
 
 
@@ -34,3 +36,29 @@ def test_a_generator_that_changes_nothing_leaves_the_persona(
     assert scores["psnr outside"] == 100
     assert (scores["drift"], scores["found"]) == (0, 1)
     assert min(scores["disruption"], scores["disruption inside"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("purifier", "--weights purifier is a Purifier, not a CycleGAN"),
+        ("cyclegan-synthetic-ab", "is of direction AB, not BA"),
+        ("nothing", "no weights are named 'nothing'"),
+    ],
+)
+def test_weights_that_are_no_way_back_are_refused(
+    weights: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "omi" / "images").mkdir(parents=True)
+    argv = ["way_back_scores", "--data", str(tmp_path), "--weights", weights, "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as ended:
+        run_alone(way_back_scores.main)
+    assert ended.value.code == 5
+    line, hint = capsys.readouterr().err.splitlines()
+    assert line.startswith("magdr-video: ") and said in line
+    assert hint.startswith("  hint: ")
