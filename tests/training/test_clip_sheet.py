@@ -83,7 +83,7 @@ def test_a_film_of_another_size_is_refused(tmp_path: Path) -> None:
 
 def test_a_film_of_another_number_of_frames_is_refused(tmp_path: Path) -> None:
     films = [_film(tmp_path, f"{count}.mkv", frames=count) for count in (4, 5)]
-    with pytest.raises(InputError, match="number of frames from .*: 5, not 4"):
+    with pytest.raises(InputError, match=r"number of frames from .*: 5, not 4"):
         clip_sheet(films, 2, 32)
 
 

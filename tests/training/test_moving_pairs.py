@@ -161,7 +161,9 @@ def test_weights_that_are_not_as_recorded_are_not_begun_with(
     write_manifest(tmp_path, only="own")
     recipe = dataclasses.replace(TINY, start=str(path))
     training(recipe)
-    save_file(WarpedGenerator(width=4, blocks=1).state_dict(), str(path))
+    held = WarpedGenerator(width=4, blocks=1).state_dict()
+    other = {name: value + 1 for name, value in held.items()}
+    save_file(other, str(path))
     # A training that is refused leaves no process.
     monkeypatch.setattr(moving_training, "Ahead", pytest.fail)
     with pytest.raises(WeightsError, match="the manifest says"):
