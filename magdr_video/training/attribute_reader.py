@@ -102,8 +102,8 @@ def kept_reader(
     Raises:
         WeightsError: what is kept is damaged, or is no such network.
     """
-    seen = hashlib.sha256(np.ascontiguousarray(held.ratings))
-    seen.update(np.ascontiguousarray(held.views))
+    seen = hashlib.sha256(np.ascontiguousarray(held.ratings).data)
+    seen.update(np.ascontiguousarray(held.views).data)
     facts = {"seed": str(seed), "steps": str(steps), "faces": seen.hexdigest()}
     target = folder / KEPT
     reader = _read(target, facts)
