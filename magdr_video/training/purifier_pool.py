@@ -88,8 +88,7 @@ def draw_conditions(translator: Translator, count: int, rng: np.random.Generator
 def _drawn_edit(names: Sequence[str], rng: np.random.Generator) -> str:
     """Half of the time one attribute alone, else a hair colour and perhaps others beside it.
 
-    An attack on gender or age alone looks unlike one on hair: what an edit leaves alone hardly
-    answers, so that the attack lies elsewhere in the face.
+    With a hair colour in every edit the detector found fewer attacks on edit (see the card).
     """
     if rng.random() < 0.5:
         return str(rng.choice(single_edits(names)))

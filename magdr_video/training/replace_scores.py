@@ -173,6 +173,22 @@ def disruption(net: CycleGAN, images: Array, masks: Array) -> dict[str, float]:
     }
 
 
+def likeness(kinds: dict[str, Array], landmarks: Array, persona: Persona) -> dict[str, float]:
+    """Correlation with the persona and among each other of each kind of N faces.
+
+    Args:
+        kinds: uint8 (N, S, S, 3) by name.
+        landmarks: (N, 478, 2) in [0, 1], those of every kind.
+    """
+    own, scores = features_of(persona.image, persona.landmarks, persona), {}
+    for kind, images in kinds.items():
+        parts = zip(images, landmarks, strict=True)
+        features = [features_of(image, at, persona) for image, at in parts]
+        scores[f"{kind} like persona"] = float(np.mean([float(f @ own) for f in features]))
+        scores[f"{kind} alike"] = mean_pairwise(features)
+    return scores
+
+
 def evaluate(
     net: CycleGAN, faces: OmiFaces, *, size: int = 128, count: int = 100, find: FivePoints
 ) -> dict[str, float]:
@@ -189,14 +205,8 @@ def evaluate(
     held = load_held_out(faces, size=size, count=count, most_turned=0.6)
     persona = load_persona(faces, size)
     outputs = translate(net, held.images)
-    own = features_of(persona.image, persona.landmarks, persona)
-    scores = {"faces": float(len(outputs))}
     kinds = {"source": held.images, "output": outputs, "target": held.targets}
-    for kind, images in kinds.items():
-        parts = zip(images, held.landmarks, strict=True)
-        features = [features_of(image, at, persona) for image, at in parts]
-        scores[f"{kind} like persona"] = float(np.mean([float(f @ own) for f in features]))
-        scores[f"{kind} alike"] = mean_pairwise(features)
+    scores = {"faces": float(len(outputs))} | likeness(kinds, held.landmarks, persona)
     scores["psnr outside"] = psnr(outputs, held.images, (held.masks == 0).astype(np.float64))
     scores["psnr target"] = psnr(outputs, held.targets, np.ones(held.masks.shape))
     drift, found = drift_of(held.images, outputs, find)

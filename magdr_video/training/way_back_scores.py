@@ -22,10 +22,9 @@ from magdr_video.training.replace_scores import (
     FivePoints,
     disruption,
     drift_of,
-    features_of,
     five_points,
+    likeness,
     load_held_out,
-    mean_pairwise,
     psnr,
     translate,
 )
@@ -50,14 +49,8 @@ def evaluate_back(
     held = load_held_out(faces, size=size, count=count, most_turned=0.6)
     persona = load_persona(faces, size)
     outputs = translate(net, held.targets)
-    own = features_of(persona.image, persona.landmarks, persona)
-    scores = {"faces": float(len(outputs))}
     kinds = {"persona face": held.targets, "output": outputs, "source": held.images}
-    for kind, images in kinds.items():
-        parts = zip(images, held.landmarks, strict=True)
-        features = [features_of(image, at, persona) for image, at in parts]
-        scores[f"{kind} like persona"] = float(np.mean([float(f @ own) for f in features]))
-        scores[f"{kind} alike"] = mean_pairwise(features)
+    scores = {"faces": float(len(outputs))} | likeness(kinds, held.landmarks, persona)
     inside = (held.masks > 0.5).astype(np.float64)
     outside = (held.masks == 0).astype(np.float64)
     scores["psnr inside, persona face"] = psnr(held.targets, held.images, inside)
