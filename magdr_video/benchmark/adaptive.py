@@ -15,8 +15,9 @@ from magdr_video.attacks.loop import MARKS
 from magdr_video.attacks.success import DISRUPTED, disruption
 from magdr_video.benchmark.attacked import Attacked, attacked, cells_of
 from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
-from magdr_video.benchmark.detection import CLEAN_NAME, fitted_cells, fitted_on, names_of
+from magdr_video.benchmark.detection import fitted_cells, fitted_on, names_of
 from magdr_video.benchmark.document import threat_model
+from magdr_video.benchmark.judged_faces import CLEAN_NAME, judged_faces
 from magdr_video.benchmark.judges import ALWAYS, FITTED, ROOMS, own_detectors
 from magdr_video.benchmark.known_defence import known_defence
 from magdr_video.benchmark.repairs import ROOMS as REPAIR_ROOMS
@@ -160,7 +161,7 @@ def _fitted_cell(
 
 def _fitted_clean_cells(scene: Scene) -> dict[str, Cell]:
     """The same on clean faces: cells that Table 1 has too."""
-    kinds = {CLEAN_NAME: lambda: scene.clean}
+    kinds = {CLEAN_NAME: judged_faces(scene)[CLEAN_NAME]}
     return {name: fitted_cells(scene, name, kinds)[0] for name in scene.plan.kept(FITTED)}
 
 

@@ -13,13 +13,19 @@ from torch import Tensor
 from magdr_video.attacks.defence import Defence
 from magdr_video.attacks.pgd import round_within
 from magdr_video.attacks.problem import Perturbed, Problem
+from magdr_video.attacks.reaching import Reaching
 from magdr_video.attacks.registry import ATTACKS, attack
 from magdr_video.benchmark.cells import Cell, CellStore, hash_of_texts, source_hash
 from magdr_video.benchmark.subject import FaceSet, Subject
 from magdr_video.benchmark.threats import CONDITIONS, MANY_CONDITIONS, Threat
+from magdr_video.training.clean_faces import USUAL_RATE
+from magdr_video.training.framed_faces import way_into_frames
 
 ROOMS = ("attacks/loop", "attacks/problem", "attacks/registry", "benchmark/attacked")
 """Whose source, beside the generator's and the attack's own, decides what a crop is."""
+
+FRAME_ROOMS = ("attacks/reaching", "faces/carried", "training/framed_faces")
+"""The same of an attack on a face in a frame."""
 
 BLOCK = 4
 """Faces of a cell: few, so that an interruption loses little and more faces take over the first."""
@@ -77,14 +83,17 @@ def attacked(
     *,
     defence: KnownDefence | None = None,
     defended: Mapping[str, Any] | None = None,
+    in_frame: bool = False,
 ) -> Attacked:
     """The cells of a face set under an attack; a face's crop does not depend on the set's size.
 
     Args:
         defended: what the defence depends on, for the key.
+        in_frame: the attack knows that the crop will be shown in a frame, as `protect` does.
     """
     own = ATTACKS[chosen.name].__module__.removeprefix("magdr_video.").replace(".", "/")
-    source = source_hash((*ROOMS, own, *subject.rooms))
+    source = source_hash((*ROOMS, own, *(FRAME_ROOMS if in_frame else ()), *subject.rooms))
+    shown_at = {"frame pixels for one of the crop": USUAL_RATE} if in_frame else {}
     several = chosen.name in MANY_CONDITIONS
 
     wide = _faces_at_once(subject.device)
@@ -92,7 +101,7 @@ def attacked(
     def make(part: slice) -> dict[str, Tensor]:
         crops = faces.crops[part]
         problem = Problem(
-            generate=subject.translator,
+            generate=_shown(subject, crops) if in_frame else subject.translator,
             images=crops,
             condition=_conditions(subject, part, several),
             target=subject.target(crops),
@@ -114,15 +123,25 @@ def attacked(
             "seed": seed,
             "defended": dict(defended or {}),
             "source": source,
+            **shown_at,
         }
 
         shown = ", ".join(f"{name} {value:g}" for name, value in chosen.settings.items())
-        name = f"{subject.task}: {chosen.name} ({shown}) on faces {part.start + 1} to {part.stop}"
+        attack_name = f"{chosen.name} in a frame" if in_frame else chosen.name
+        which = f"faces {part.start + 1} to {part.stop}"
+        name = f"{subject.task}: {attack_name} ({shown}) on {which}"
         weight = chosen.passes * (part.stop - part.start)
         return Cell(name, key, weight, lambda: made.pop(part))
 
     made = _Ahead(make, len(faces), wide)
     return Attacked(tuple(cell(part) for part in blocks(len(faces))), subject.device)
+
+
+def _shown(subject: Subject, crops: Tensor) -> Reaching:
+    """The generator behind a frame that holds the crops where `encoded.through_codec` puts them."""
+    # Two pixels off the frame's edge, so that chroma samples lie as they do there.
+    corner = (USUAL_RATE - 1) / 2 + 2
+    return Reaching(subject.translator, way_into_frames(crops, USUAL_RATE, (corner, corner)))
 
 
 def _faces_at_once(device: torch.device) -> int:

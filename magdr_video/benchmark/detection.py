@@ -12,7 +12,15 @@ from torch import Tensor
 
 from magdr_video.benchmark.attacked import cells_of
 from magdr_video.benchmark.cells import Cell, Pace, source_hash, work_off
-from magdr_video.benchmark.encoded import CRF, after_codec, before_codec, through_codec
+from magdr_video.benchmark.encoded import CRF
+from magdr_video.benchmark.judged_faces import (
+    CARRIERS,
+    CLEAN_NAME,
+    HARD,
+    Judged,
+    coded_name,
+    judged_faces,
+)
 from magdr_video.benchmark.judges import (
     ALWAYS,
     FITTED,
@@ -26,81 +34,46 @@ from magdr_video.benchmark.statistics import (
     auroc_estimate,
     decisions,
     estimate,
+    f1_at,
     f1_estimate,
     roc,
     true_positive_rate,
 )
 from magdr_video.benchmark.trained import TRAINING, untaught
-from magdr_video.training.clean_faces import CLEAN
 
-HARD = ("noise", "sharpened", "jpeg 75", "h264 crf 23")
-"""Kinds of `CLEAN` faces that look perturbed."""
-CLEAN_NAME = "clean"
+FALSE_POSITIVES = 0.01
+"""Share at which F1 is told beside that of each detector's own threshold."""
 
 
-def inputs(scene: Scene) -> dict[str, Callable[[], Seen]]:
-    """Every set of faces that is judged, by name; nothing is computed before it is called."""
-    few = scene.plan.count("side_faces")
-    out: dict[str, Callable[[], Seen]] = {CLEAN_NAME: lambda: scene.clean}
-
-    def hard(name: str) -> Seen:
-        return scene.seen(CLEAN[name](scene.faces.crops[:few]), name)
-
-    def compressed(name: str) -> Seen:
-        crops = (scene.clean if name == CLEAN_NAME else scene.attacked(name)).crops[:few]
-        return scene.seen(through_codec(crops, CRF), after_codec(name, CRF))
-
-    for name in HARD:
-        out[name] = lambda name=name: hard(name)  # type: ignore[misc]
-    for name in scene.plan.attacks:
-        out[name] = lambda name=name: scene.attacked(name)  # type: ignore[misc]
-    for name in (CLEAN_NAME, *scene.plan.attacks):
-        out[after_codec(name, CRF)] = lambda name=name: compressed(name)  # type: ignore[misc]
-    return out
+def _faces_key(scene: Scene, kind: str, held: Judged) -> dict[str, Any]:
+    side = scene.plan.count("side_faces")
+    return {"faces": scene.faces.digest, "side": side, "kind": kind, "attack": held.attack}
 
 
-def _faces_key(scene: Scene, kind: str) -> dict[str, Any]:
-    attacks = {
-        name: scene.under(scene.threat(name)).address
-        for name in scene.plan.attacks
-        if name == before_codec(kind)[0]
-    }
-    return {
-        "faces": scene.faces.digest,
-        "side": scene.plan.count("side_faces"),
-        "kind": kind,
-        "attacks": attacks,
-    }
-
-
-def _key(scene: Scene, kind: str) -> dict[str, Any]:
+def _key(scene: Scene, kind: str, held: Judged) -> dict[str, Any]:
     source = source_hash((*ROOMS, *scene.subject.rooms))
-    return {**scene.subject.identity, **_faces_key(scene, kind), "source": source}
+    return {**scene.subject.identity, **_faces_key(scene, kind, held), "source": source}
 
 
 def cells(scene: Scene) -> list[Cell]:
     """Own detectors on every set of faces, then each fitted one."""
     attacks = [scene.under(scene.threat(name)) for name in scene.plan.attacks]
+    attacks += [scene.in_frame(name) for name in scene.plan.attacks]
     taught = [scene.fitting_under] if untaught(scene) else []
-    out, kinds = cells_of([*attacks, *taught]), inputs(scene)
+    out, kinds = cells_of([*attacks, *taught]), judged_faces(scene)
     passes = 1 + len(scene.subject.table.transforms)
-    for kind, make in kinds.items():
+    for kind, held in kinds.items():
         out.append(
             Cell(
                 _own_name(scene, kind),
-                _key(scene, kind),
-                _size(scene, kind) * (passes + 4.0),
-                lambda make=make: _flat(own_detectors(make())),  # type: ignore[misc]
+                _key(scene, kind, held),
+                held.faces * (passes + 4.0),
+                lambda held=held: _flat(own_detectors(held.make())),  # type: ignore[misc]
             )
         )
     for name in scene.plan.kept(FITTED):
         out += fitted_cells(scene, name, kinds)
     return out
-
-
-def _size(scene: Scene, kind: str) -> int:
-    whole = kind == CLEAN_NAME or kind in scene.plan.attacks
-    return scene.plan.faces if whole else scene.plan.count("side_faces")
 
 
 def _own_name(scene: Scene, kind: str) -> str:
@@ -124,7 +97,7 @@ def fitted_on(scene: Scene, name: str) -> dict[str, Any]:
     }
 
 
-def fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]]) -> list[Cell]:
+def fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Judged]) -> list[Cell]:
     """A fitted detector on each set of faces; it is fitted once, for the first that is missing."""
 
     @cache
@@ -139,11 +112,11 @@ def fitted_cells(scene: Scene, name: str, kinds: Mapping[str, Callable[[], Seen]
     return [
         Cell(
             _fitted_name(scene, name, kind),
-            {**fitted_on(scene, name), **_faces_key(scene, kind)},
-            _size(scene, kind) + (training if kind == CLEAN_NAME else 0.0),
-            lambda seen=seen: make(seen),  # type: ignore[misc]
+            {**fitted_on(scene, name), **_faces_key(scene, kind, held)},
+            held.faces + (training if kind == CLEAN_NAME else 0.0),
+            lambda held=held: make(held.make),  # type: ignore[misc]
         )
-        for kind, seen in kinds.items()
+        for kind, held in kinds.items()
     ]
 
 
@@ -160,14 +133,14 @@ def names_of(content: Mapping[str, Tensor]) -> list[str]:
     return sorted(names, key=lambda name: (name == MAGDR, name != ALWAYS))
 
 
-Judged = dict[str, dict[str, tuple[Tensor, Tensor]]]
+Judgements = dict[str, dict[str, tuple[Tensor, Tensor]]]
 """By detector, by set of faces: scores and verdicts."""
 
 
-def judged(scene: Scene) -> Judged:
+def judged(scene: Scene) -> Judgements:
     """All scores, out of finished cells."""
-    out: Judged = {}
-    kinds = list(inputs(scene))
+    out: Judgements = {}
+    kinds = list(judged_faces(scene))
     by_name = {cell.name: cell for cell in cells(scene)}
     for kind in kinds:
         content = scene.store.get(by_name[_own_name(scene, kind)])
@@ -189,7 +162,6 @@ def row(
     score, flag = held[attack]
     hard_score = torch.cat([held[kind][0] for kind in HARD])
     hard_flag = torch.cat([held[kind][1] for kind in HARD])
-    codec, pressed = held[after_codec(CLEAN_NAME, CRF)], held[after_codec(attack, CRF)]
     return {
         "task": task,
         "attack": attack,
@@ -206,16 +178,33 @@ def row(
         "hard_false_positives": asdict(estimate(hard_flag.double())),
         "hard_auroc": asdict(auroc_estimate(hard_score, score)),
         "hard_by_kind": {kind: float(held[kind][1].double().mean()) for kind in HARD},
-        "codec": _after_codec(held[CLEAN_NAME], codec, pressed),
+        "all": _against_all(held, attack),
+        "codecs": {carrier: _after_codec(held, attack, carrier) for carrier in CARRIERS},
+    }
+
+
+def _against_all(held: Mapping[str, tuple[Tensor, Tensor]], attack: str) -> dict[str, Any]:
+    """Attacked faces against clean photographs and hard negatives together."""
+    score, flag = held[attack]
+    clean_score = torch.cat([held[kind][0] for kind in (CLEAN_NAME, *HARD)])
+    clean_flag = torch.cat([held[kind][1] for kind in (CLEAN_NAME, *HARD)])
+    return {
+        "clean": len(clean_score),
+        "auroc": asdict(auroc_estimate(clean_score, score)),
+        "f1_at_1": asdict(f1_at(clean_score, score, FALSE_POSITIVES)),
+        "tpr_at_1": true_positive_rate(clean_score, score, FALSE_POSITIVES),
+        "f1_interval": asdict(f1_estimate(clean_flag, flag)),
+        "recall": asdict(estimate(flag.double())),
+        "false_positives": asdict(estimate(clean_flag.double())),
     }
 
 
 def _after_codec(
-    photograph: tuple[Tensor, Tensor],
-    codec: tuple[Tensor, Tensor],
-    attacked: tuple[Tensor, Tensor],
+    held: Mapping[str, tuple[Tensor, Tensor]], attack: str, carrier: str
 ) -> dict[str, Any]:
     """Attacked faces after a codec, against clean ones after the same; and those against before."""
+    photograph, codec = held[CLEAN_NAME], held[coded_name(CLEAN_NAME, carrier)]
+    attacked = held[coded_name(attack, carrier)]
     return {
         "crf": CRF,
         "faces": len(codec[0]),

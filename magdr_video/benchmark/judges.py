@@ -23,10 +23,16 @@ ROOMS = (
     "faces/regions",
     "training/clean_faces",
     "benchmark/judges",
+    "benchmark/judged_faces",
     "benchmark/encoded",
 )
 """Whose source decides what a detector says."""
-FITTED_ROOMS = ("transforms", "training/clean_faces", "benchmark/encoded")
+FITTED_ROOMS = (
+    "transforms",
+    "training/clean_faces",
+    "benchmark/judged_faces",
+    "benchmark/encoded",
+)
 """Whose source decides, beside the baselines' own, what a fitted detector says."""
 
 Judgements = dict[str, tuple[Tensor, Tensor]]

@@ -12,6 +12,7 @@ from magdr_video.benchmark.tables import (
     codec_detection_tables,
     detection_tables,
     full_tables,
+    hard_detection_tables,
     purifier_tables,
     reconstruction_tables,
     sanity_table,
@@ -29,7 +30,11 @@ def _purifier_pages(held: Mapping[str, Any]) -> list[Table]:
 
 def _detection_pages(held: Mapping[str, Any]) -> list[Table]:
     rows = held["rows"]
-    tables = [*detection_tables(rows), *codec_detection_tables(rows)]
+    tables = [
+        *detection_tables(rows),
+        *hard_detection_tables(rows),
+        *codec_detection_tables(rows),
+    ]
     return [*tables, strength_table(held["strength"]), *_sanity_pages(held)]
 
 

@@ -36,7 +36,9 @@ class Plan:
     faces: int = 12
     """Held-out faces of each task that are attacked."""
     slow_faces: int = 4
-    """Of these, the ones given to searches, checks of the attacks, FSIM and features."""
+    """Of these, the ones given to searches, FSIM and features."""
+    check_faces: int = 4
+    """Of these, the ones on which the strength of the attacks is checked."""
     side_faces: int = 4
     """Of these, the ones that show the clean cost and go through filters and codecs."""
     fitting_faces: int = 16
@@ -67,7 +69,7 @@ class Plan:
     """Share of their training steps that baselines get; 1 is their recipe, and takes hours on a
     CPU, a minute on a GPU."""
     skipped: tuple[str, ...] = ()
-    """Fitted detectors that are left out: OTD's training takes hours without a GPU."""
+    """Baselines that are left out, by name."""
     search_budget: int = 60
     """Generator passes a search may spend on one face."""
     seed: int = SEED
@@ -95,9 +97,9 @@ class Plan:
         if not 0 < self.epsilon <= 1:
             raise SettingsError(f"epsilon = {self.epsilon} must lie in 0 .. 1")
 
-    def kept(self, detectors: Iterable[str]) -> list[str]:
-        """Names of detectors without those that are left out."""
-        return [name for name in detectors if name not in self.skipped]
+    def kept(self, names: Iterable[str]) -> list[str]:
+        """Names without those of baselines that are left out."""
+        return [name for name in names if name not in self.skipped]
 
     def count(self, kind: str) -> int:
         """Held-out faces of a kind ('slow_faces', 'side_faces'), never more than there are."""
@@ -141,6 +143,7 @@ def for_gpu(plan: Plan) -> Plan:
         plan,
         faces=50,
         slow_faces=12,
+        check_faces=12,
         side_faces=50,
         purifier_faces=16,
         fitting_faces=256,
@@ -162,6 +165,7 @@ def quick(plan: Plan) -> Plan:
         plan,
         faces=min(plan.faces, 4),
         slow_faces=2,
+        check_faces=2,
         side_faces=2,
         purifier_faces=2,
         fitting_faces=4,

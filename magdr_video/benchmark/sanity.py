@@ -54,7 +54,7 @@ def threats(scene: Scene) -> dict[str, Threat]:
 
 def count(scene: Scene) -> int:
     """Faces that the checks attack."""
-    return scene.plan.count("slow_faces")
+    return scene.plan.count("check_faces")
 
 
 def attacked_faces(scene: Scene) -> dict[str, Attacked]:

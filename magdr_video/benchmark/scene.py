@@ -117,6 +117,17 @@ class Scene:
             self._under[which] = attacked(self.subject, faces, chosen, self.plan.seed)
         return self._under[which]
 
+    def in_frame(self, name: str) -> Attacked:
+        """The faces for codecs under an attack that knows that a frame will hold them."""
+        faces = self.faces.first(self.plan.count("side_faces"))
+        chosen = self.threat(name)
+        which = (chosen.name, tuple(chosen.settings.items()), "in a frame")
+        if which not in self._under:
+            self._under[which] = attacked(
+                self.subject, faces, chosen, self.plan.seed, in_frame=True
+            )
+        return self._under[which]
+
     @cached_property
     def fitting_under(self) -> Attacked:
         """The training faces under PGD, from which baselines learn."""

@@ -59,13 +59,18 @@ def auroc_estimate(negatives: Tensor, positives: Tensor, seed: int = 0) -> Estim
     return Estimate(float(wins.mean()), low, high, len(positives) + len(negatives))
 
 
-def true_positive_rate(negatives: Tensor, positives: Tensor, false_positives: float) -> float:
-    """Share of positives above the strictest threshold that lets through at most this share.
+def threshold_at(negatives: Tensor, false_positives: float) -> Tensor:
+    """The score above which lies at most this share of the negatives, one number.
 
     With fewer than 1 / `false_positives` negatives none may be let through.
     """
     allowed = int(false_positives * len(negatives))
-    threshold = negatives.sort(descending=True).values[min(allowed, len(negatives) - 1)]
+    return negatives.sort(descending=True).values[min(allowed, len(negatives) - 1)]
+
+
+def true_positive_rate(negatives: Tensor, positives: Tensor, false_positives: float) -> float:
+    """Share of positives above `threshold_at` this share of false positives."""
+    threshold = threshold_at(negatives, false_positives)
     return float((positives > threshold).double().mean())
 
 
@@ -118,3 +123,12 @@ def f1_estimate(clean_flagged: Tensor, attacked_flagged: Tensor, seed: int = 0) 
     low, high = values.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     middle = decisions(clean_flagged, attacked_flagged).f1
     return Estimate(middle, low, high, len(clean_flagged) + len(attacked_flagged))
+
+
+def f1_at(negatives: Tensor, positives: Tensor, false_positives: float, seed: int = 0) -> Estimate:
+    """Binary F1 of balanced classes at `threshold_at` this share of false positives.
+
+    The interval resamples faces, with the threshold as it is.
+    """
+    threshold = threshold_at(negatives, false_positives)
+    return f1_estimate(negatives > threshold, positives > threshold, seed)

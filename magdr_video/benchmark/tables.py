@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from magdr_video.benchmark.judged_faces import FILE, FRAME
 from magdr_video.benchmark.table import Row, Table, interval, mean, number
 
 STRENGTH_HEAD = (
@@ -74,35 +75,67 @@ def _detection_line(row: Row) -> tuple[str, ...]:
     )
 
 
+ALL_HEAD = (
+    "detector", "attack", "n", "AUROC [95 %]", "F1 at 1 % [95 %]", "R at 1 %", "F1 [95 %]", "R",
+    "FPR [95 %]",
+)  # fmt: skip
+
+
+def hard_detection_tables(rows: Sequence[Row]) -> list[Table]:
+    """Table 1 against clean photographs and hard negatives together, one a task."""
+    out = []
+    for task in _in_order(rows, "task"):
+        lines = tuple(_against_all_line(row) for row in rows if row["task"] == task)
+        out.append(Table(f"Detection with hard negatives, {task}", ALL_HEAD, lines))
+    return out
+
+
+def _against_all_line(row: Row) -> tuple[str, ...]:
+    held = row["all"]
+    return (
+        row["detector"],
+        row["attack"],
+        f"{held['clean']}+{row['attacked']}",
+        interval(held["auroc"], 3),
+        interval(held["f1_at_1"], 3),
+        number(held["tpr_at_1"]),
+        interval(held["f1_interval"], 3),
+        mean(held["recall"]),
+        interval(held["false_positives"], 3),
+    )
+
+
 CODEC_HEAD = ("detector", "input", "n", "flagged", "P", "F1 [95 %]", "AUROC [95 %]")
 
 
 def codec_detection_tables(rows: Sequence[Row]) -> list[Table]:
-    """Table 1 after a codec, one a task; what the codec does alone has a row of its own."""
+    """Table 1 after a codec, one a task; what the codec does alone has rows of its own."""
     out = []
     for task in _in_order(rows, "task"):
         held = [row for row in rows if row["task"] == task]
         lines: list[tuple[str, ...]] = []
         for name in _in_order(held, "detector"):
             ours = [row for row in held if row["detector"] == name]
-            lines += [_codec_alone(ours[0]), *(_codec_line(row) for row in ours)]
-        crf = held[0]["codec"]["crf"]
-        title = f"Detection after H.264 crf {crf} through a frame, {task}"
+            lines += [_codec_alone(ours[0], carrier) for carrier in (FILE, FRAME)]
+            lines += [_codec_line(row, carrier) for row in ours for carrier in row["codecs"]]
+        crf = held[0]["codecs"][FRAME]["crf"]
+        title = f"Detection after H.264 crf {crf}, {task}"
         out.append(Table(title, CODEC_HEAD, tuple(lines)))
     return out
 
 
-def _codec_alone(row: Row) -> tuple[str, ...]:
-    codec = row["codec"]
+def _codec_alone(row: Row, carrier: str) -> tuple[str, ...]:
+    codec = row["codecs"][carrier]
     shown = (str(codec["faces"]), number(codec["alone_flagged"]), "-", "-")
-    return (row["detector"], "codec alone", *shown, interval(codec["alone_auroc"]))
+    name = f"codec alone, {carrier}"
+    return (row["detector"], name, *shown, interval(codec["alone_auroc"]))
 
 
-def _codec_line(row: Row) -> tuple[str, ...]:
-    codec = row["codec"]
+def _codec_line(row: Row, carrier: str) -> tuple[str, ...]:
+    codec = row["codecs"][carrier]
     return (
         row["detector"],
-        row["attack"],
+        f"{row['attack']}, {carrier}",
         f"{codec['faces']}+{codec['faces']}",
         number(codec["recall"]),
         number(codec["precision"]),

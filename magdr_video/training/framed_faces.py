@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -50,9 +53,20 @@ def resized(faces: Tensor, side: int) -> Tensor:
 
 def drawn_way(faces: Tensor, rng: np.random.Generator) -> Carried:
     """The way of crops (F, 3, S, S) into frames where they lie at some scale, and out again."""
-    count, size = len(faces), faces.shape[-1]
     rate = drawn_rate(rng)
-    corner = rng.uniform(1, 3, 2)
+    return way_into_frames(faces, rate, rng.uniform(1, 3, 2))
+
+
+def way_into_frames(
+    faces: Tensor, rate: float, corner: Sequence[float] | NDArray[np.float64]
+) -> Carried:
+    """The way of crops (F, 3, S, S) into frames, and out again.
+
+    Args:
+        rate: pixels of the frame for one of the crop.
+        corner: of the crop's first pixel in the frame, x and y, in frame pixels.
+    """
+    count, size = len(faces), faces.shape[-1]
     side = (round(size * rate) + 5) // 2 * 2
     blank = np.zeros((count, side, side, 3), np.uint8)
     affine = np.array([[1 / rate, 0, -corner[0] / rate], [0, 1 / rate, -corner[1] / rate]])

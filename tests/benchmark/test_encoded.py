@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from magdr_video.benchmark.detection import HARD
 from magdr_video.benchmark.encoded import after_codec, before_codec, through_codec
+from magdr_video.benchmark.judged_faces import HARD, judged_faces
 from magdr_video.benchmark.judges import FITTED_ROOMS, ROOMS
 from magdr_video.criteria import psnr_db
 from magdr_video.training.clean_faces import CLEAN
@@ -33,7 +33,8 @@ def test_a_name_after_a_codec_is_read_back(name: str) -> None:
 
 
 def test_a_verdict_is_measured_anew_when_what_makes_its_faces_changes() -> None:
-    makers = {make.__module__ for make in (through_codec, *(CLEAN[kind] for kind in HARD))}
+    made = (through_codec, judged_faces, *(CLEAN[kind] for kind in HARD))
+    makers = {make.__module__ for make in made}
     needed = {name.removeprefix("magdr_video.").replace(".", "/") for name in makers}
     assert "training/clean_faces" in needed
     assert needed <= set(ROOMS) and needed <= set(FITTED_ROOMS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from magdr_video.benchmark.judged_faces import CARRIERS
 from magdr_video.benchmark.plan import Plan, counts, for_gpu
 from magdr_video.benchmark.results import read_documents, results_page, write_results
 from magdr_video.benchmark.tables import reconstruction_tables
@@ -36,16 +37,29 @@ def detector(name: str, auroc: float) -> dict:
         "auroc": interval(auroc),
         "hard_false_positives": interval(0.0),
         "hard_auroc": interval(0.5),
-        "codec": {
-            "crf": 23,
-            "faces": 4,
-            "recall": 0.25,
-            "precision": 1.0,
-            "f1_interval": interval(0.4),
-            "auroc": interval(0.7),
-            "alone_flagged": 0.125,
-            "alone_auroc": interval(0.6),
+        "all": {
+            "clean": 12,
+            "auroc": interval(0.875),
+            "f1_at_1": interval(0.8),
+            "tpr_at_1": 0.75,
+            "f1_interval": interval(0.625),
+            "recall": interval(0.5),
+            "false_positives": interval(0.25),
         },
+        "codecs": {carrier: coded(0.7 - 0.1 * at) for at, carrier in enumerate(CARRIERS)},
+    }
+
+
+def coded(auroc: float) -> dict:
+    return {
+        "crf": 23,
+        "faces": 4,
+        "recall": 0.25,
+        "precision": 1.0,
+        "f1_interval": interval(0.4),
+        "auroc": interval(auroc),
+        "alone_flagged": 0.125,
+        "alone_auroc": interval(0.6),
     }
 
 
@@ -181,13 +195,29 @@ def test_reconstructors_are_compared_on_equally_many_faces() -> None:
     ) in page
 
 
-def test_a_codec_has_its_own_row_and_its_own_verdict() -> None:
+def test_each_carrier_of_a_codec_has_its_own_row_and_its_own_verdict() -> None:
     rows = [detector("otd", 0.6), detector("MagDR", 0.9)]
+    rows[0]["codecs"]["a frame"] = coded(0.9)
     page = results_page({"detection": document(rows)})
-    assert "Detection after H.264 crf 23 through a frame, edit" in page
-    assert "| MagDR | codec alone | 4 | 0.12 | - | - | 0.60 [-0.40, 1.60] |" in page
-    assert "| MagDR | pgd | 4+4 | 0.25 | 1.00 | 0.40 [-0.60, 1.40] | 0.70 [-0.30, 1.70] |" in page
-    assert "After H.264 crf 23: F1 0.40, AUROC 0.70, best baseline 'otd' 0.70 (level)" in page
+    assert "Detection after H.264 crf 23, edit" in page
+    assert "| MagDR | codec alone, a file | 4 | 0.12 | - | - | 0.60 [-0.40, 1.60] |" in page
+    line = "| 4+4 | 0.25 | 1.00 | 0.40 [-0.60, 1.40] |"
+    assert f"| MagDR | pgd, a file {line} 0.70 [-0.30, 1.70] |" in page
+    assert f"| MagDR | pgd, a frame, protected in it {line} 0.50 [-0.50, 1.50] |" in page
+    assert (
+        "After H.264 crf 23: a file F1 0.40, AUROC 0.70, best baseline 'otd' 0.70 (level); "
+        "a frame F1 0.40, AUROC 0.60, best baseline 'otd' 0.90 (above MagDR)"
+    ) in page
+
+
+def test_hard_negatives_count_among_the_clean_faces_in_a_table_and_a_sentence() -> None:
+    page = results_page({"detection": document([detector("MagDR", 0.9)])})
+    assert "Detection with hard negatives, edit" in page
+    assert "| MagDR | pgd | 12+4 | 0.875 [-0.125, 1.875] | 0.800 [-0.200, 1.800] | 0.75 |" in page
+    assert (
+        "With hard negatives: AUROC 0.875, F1 0.800 at 1 % false positives and 0.625 as fitted, "
+        "where 25.0% of the 12 clean faces are flagged"
+    ) in page
 
 
 def test_what_the_codec_does_to_clean_faces_stands_above_the_attacked_ones() -> None:

@@ -12,6 +12,7 @@ from magdr_video.benchmark.statistics import (
     auroc_estimate,
     decisions,
     estimate,
+    f1_at,
     f1_estimate,
     roc,
     true_positive_rate,
@@ -83,3 +84,14 @@ def test_classes_weigh_alike_whatever_their_sizes() -> None:
 def test_a_roc_curve_runs_from_corner_to_corner() -> None:
     points = roc(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]))
     assert points == [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]
+
+
+def test_f1_at_a_rate_lets_that_share_of_negatives_through_and_no_more() -> None:
+    negatives = torch.arange(200.0)
+    positives = torch.tensor([197.5, 198.5, 199.5, 300.0])
+    # Two of 200 negatives may pass: the threshold is 197.
+    assert f1_at(negatives, positives, 0.01).mean == pytest.approx(2 / (2 + 0.01))
+    # None of 50 may: the threshold is their highest.
+    few = f1_at(negatives[-50:], positives, 0.01)
+    assert few.mean == pytest.approx(2 * 0.5 / (0.5 + 1))
+    assert few.low < few.mean < few.high

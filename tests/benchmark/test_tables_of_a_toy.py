@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from magdr_video.benchmark import attacked, detection, reconstruction, repairs
+from magdr_video.benchmark import attacked, detection, judged_faces, reconstruction, repairs
 from magdr_video.benchmark.clip_cells import packed, unpacked
 from magdr_video.benchmark.judges import ALWAYS, MAGDR
 from magdr_video.benchmark.scene import Scene
 from magdr_video.benchmark.tables import (
     clip_tables,
+    codec_detection_tables,
     detection_tables,
     full_tables,
+    hard_detection_tables,
     reconstruction_tables,
 )
+from magdr_video.training import clean_faces, framed_faces
 from tests.benchmark.toy_subject import toy_scene
 
 
@@ -67,6 +70,44 @@ def test_the_detector_that_always_says_yes_has_an_f1_of_two_thirds(detected: lis
     assert row["hard_false_positives"]["mean"] == 1.0
 
 
+def test_negatives_of_all_kinds_are_photographs_and_hard_ones(detected: list[dict]) -> None:
+    for row in detected:
+        held = row["all"]
+        assert held["clean"] == row["clean"] + row["hard"] == 4 + 4 * 2
+        shares = (row["false_positive_rate"] * 4 + row["hard_false_positives"]["mean"] * 8) / 12
+        assert held["false_positives"]["mean"] == pytest.approx(shares)
+    always = next(row for row in detected if row["detector"] == ALWAYS)["all"]
+    assert always["auroc"]["mean"] == 0.5 and always["f1_at_1"]["mean"] == 0.0
+
+
+def test_each_carrier_of_the_codec_has_faces_of_its_own(scene: Scene, detected: list[dict]) -> None:
+    kinds = judged_faces.judged_faces(scene)
+    crops = {
+        carrier: kinds[judged_faces.coded_name("pgd", carrier)].make().crops
+        for carrier in judged_faces.CARRIERS
+    }
+    assert all(held.shape == (2, 3, 32, 32) for held in crops.values())
+    assert len({held.sum().item() for held in crops.values()}) == 3
+    assert all(set(row["codecs"]) == set(crops) for row in detected)
+
+
+def test_an_attack_that_knows_of_the_frame_survives_it_better(tmp_path: Path) -> None:
+    scene = toy_scene(tmp_path, side_faces=4, steps=10)
+    framed = scene.in_frame("pgd")
+    assert framed.address != scene.under(scene.threat("pgd")).address
+    clean = scene.clean
+
+    def harm(crops: torch.Tensor) -> float:
+        shown = framed_faces.framed(crops, clean_faces.USUAL_RATE)
+        output = scene.subject.generate(shown, clean.condition)
+        calm = scene.subject.generate(
+            framed_faces.framed(clean.crops, clean_faces.USUAL_RATE), clean.condition
+        )
+        return float((output - calm).square().mean())
+
+    assert harm(framed.images(scene.store)) > 1.1 * harm(scene.attacked("pgd").crops)
+
+
 def test_the_noise_estimate_sees_a_perturbation_of_smooth_faces(detected: list[dict]) -> None:
     row = next(row for row in detected if row["detector"] == "noise estimate")
     assert row["auroc"]["mean"] > 0.9
@@ -108,7 +149,9 @@ def test_a_second_run_computes_nothing(scene: Scene, restored: list[dict]) -> No
 
 
 def test_tables_have_a_cell_under_every_head(detected: list[dict], restored: list[dict]) -> None:
-    tables = [*detection_tables(detected), *reconstruction_tables(restored), *full_tables(restored)]
+    tables = [*detection_tables(detected), *hard_detection_tables(detected)]
+    tables += [*codec_detection_tables(detected)]
+    tables += [*reconstruction_tables(restored), *full_tables(restored)]
     assert {table.title for table in tables} >= {
         "Detection, edit",
         "Reconstruction, edit, pgd",
