@@ -44,3 +44,8 @@ RECONSTRUCTORS: Mapping[str, Callable[[Translator], ReconstructorBaseline]] = {
     "super-resolution-jpeg": lambda _: SuperResolutionThroughJpeg(weights=find_weights()),
 }
 """Columns of table 2; those that learn (`TrainedReconstructor`) are fitted before use."""
+
+BASELINES = (*DETECTORS, *RECONSTRUCTORS)
+"""Every name."""
+ALL = "baselines"
+"""Stands for all of them where some can be left out."""

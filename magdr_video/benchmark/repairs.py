@@ -289,7 +289,8 @@ def baseline_repairs(scene: Scene) -> list[Repair]:
         )
 
     translator = scene.subject.translator
-    built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}
+    kept = scene.plan.kept(RECONSTRUCTORS)
+    built = {name: RECONSTRUCTORS[name](translator) for name in kept}
     learning = learning_reconstructors(scene)
     return [repair(name) for name in built]
 

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from magdr_video.attacks.carlini_wagner import SEARCH_STEPS, STEPS
+from magdr_video.baselines.registry import ALL, BASELINES
 from magdr_video.benchmark import paper
 from magdr_video.benchmark.encoded import CRF, before_codec
 from magdr_video.benchmark.pages import PAGES
@@ -182,10 +183,18 @@ def _command(held: Document) -> str:
         factors = {before_codec(row["input"])[1] for row in held["rows"]}
         found = sorted(crf for crf in factors if crf is not None)
         parts += [] if found == [CRF] else [f"--codecs '{','.join(map(str, found))}'"]
-    skipped = plan.get("skipped", [])
+    skipped = _left_out(plan)
     parts += [f"--skip {','.join(skipped)}"] if skipped else []
-    parts += [f"--baseline-training {plan['baseline_share']:g}", f"--seed {plan['seed']}"]
+    if skipped != [ALL]:
+        parts.append(f"--baseline-training {plan['baseline_share']:g}")
+    parts.append(f"--seed {plan['seed']}")
     return " ".join([*parts, *_other_counts(held)])
+
+
+def _left_out(plan: Mapping[str, Any]) -> list[str]:
+    """What `--skip` named."""
+    skipped = list(plan.get("skipped", []))
+    return [ALL] if set(BASELINES) <= set(skipped) else skipped
 
 
 def _other_counts(held: Document) -> list[str]:
@@ -210,7 +219,9 @@ def _sample(held: Document) -> str:
         f" Baselines that learn had {plan['fitting_faces']} attacked training faces and "
         f"{plan['baseline_share']:.0%} of the steps of their recipes."
     )
-    if plan.get("skipped"):
+    if _left_out(plan) == [ALL]:
+        learning = " Baselines were left out."
+    elif plan.get("skipped"):
         learning += f" Left out: {', '.join(plan['skipped'])}."
     few = min(plan["side_faces"], plan["faces"])
     side = (

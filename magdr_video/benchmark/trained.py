@@ -79,7 +79,8 @@ def trained_reconstructor(scene: Scene, name: str) -> ReconstructorBaseline:
 def learning_reconstructors(scene: Scene) -> list[str]:
     """Those that are trained."""
     translator = scene.subject.translator
-    built = {name: make(translator) for name, make in RECONSTRUCTORS.items()}
+    kept = scene.plan.kept(RECONSTRUCTORS)
+    built = {name: RECONSTRUCTORS[name](translator) for name in kept}
     return [name for name, held in built.items() if isinstance(held, TrainedReconstructor)]
 
 

@@ -49,7 +49,9 @@ TRAINING = typer.Option(
     help="Share of their training that baselines get; all (1) on a GPU, 0.05 on a CPU.",
 )
 SKIP = typer.Option(
-    "", "--skip", help="Detectors that learn and are left out, such as otd, with commas."
+    "",
+    "--skip",
+    help="Baselines that are left out, such as otd, with commas; 'baselines' for all of them.",
 )
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda or cuda:N.")
 SEED = typer.Option(None, "--seed", help="Seed of everything random.", min=0)
@@ -134,7 +136,7 @@ def plan_of(
         out=out,
         tasks=words(tasks),
         attacks=words(attacks),
-        skipped=_known_judges(skip),
+        skipped=_known_baselines(skip),
         generator=generator or "",
         overrides=tuple(overrides),
         device=device,
@@ -153,12 +155,14 @@ def plan_of(
     return plans.with_counts(replace(plan, **given), count)
 
 
-def _known_judges(text: str) -> tuple[str, ...]:
-    from magdr_video.baselines.registry import DETECTORS
+def _known_baselines(text: str) -> tuple[str, ...]:
+    from magdr_video.baselines.registry import ALL, BASELINES
 
+    if ALL in words(text):
+        return BASELINES
     for name in words(text):
-        if name not in DETECTORS:
-            raise SettingsError(f"--skip '{name}'", hint=nearest(name, DETECTORS))
+        if name not in BASELINES:
+            raise SettingsError(f"--skip '{name}'", hint=nearest(name, (*BASELINES, ALL)))
     return words(text)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from magdr_video.baselines.registry import DETECTORS, RECONSTRUCTORS
 from magdr_video.command import main
+from magdr_video.command.benchmark_options import plan_of
 
 
 def code_of(arguments: list[str]) -> int:
@@ -28,6 +30,7 @@ def code_of(arguments: list[str]) -> int:
         (["--generator", "mine.safetensors"], 2, "name one with --tasks"),
         (["--codecs", "23"], 2, "no such option"),
         (["--count", "adaptive_step=3"], 4, "did you mean 'adaptive_steps'?"),
+        (["--skip", "baseline"], 4, "did you mean 'baselines'?"),
         (["--device", "gpu"], 4, "allowed: auto, cpu, cuda"),
     ],
 )
@@ -77,3 +80,14 @@ def test_a_document_that_could_not_be_written_is_refused_at_once(
 
 def test_a_variant_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     assert code_of(["speed", "--variants", "8k", "--out", str(tmp_path)]) == 2
+
+
+def test_all_baselines_are_left_out_by_one_word_and_one_by_its_own() -> None:
+    def skipped(text: str) -> tuple[str, ...]:
+        asked = {"out": Path("out"), "data": Path(), "dataset": "drawn", "tasks": "edit"}
+        others = dict.fromkeys(("faces", "seed", "epsilon", "baseline_training", "generator"))
+        rest = {"count": [], "overrides": [], "quick": False, "device": "cpu"}
+        return plan_of(**asked, **others, **rest, skip=text).skipped  # type: ignore[arg-type]
+
+    assert set(skipped("baselines")) == {*DETECTORS, *RECONSTRUCTORS}
+    assert skipped("otd, me-net") == ("otd", "me-net")

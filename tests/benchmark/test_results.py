@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from magdr_video.baselines.registry import BASELINES
 from magdr_video.benchmark.judged_faces import CARRIERS
 from magdr_video.benchmark.plan import Plan, counts, for_gpu
 from magdr_video.benchmark.results import read_documents, results_page, write_results
@@ -255,3 +256,14 @@ def test_the_page_says_how_long_the_slow_attack_was(steps: int, sentence: str) -
     slow = {"attack": "cw", "faces": 4, "settings": {"trade_offs": 5, "steps": steps}}
     held["threat_models"] = [slow]
     assert sentence in results_page({"detection": held})
+
+
+def test_a_page_without_baselines_says_so_in_its_command_and_names_none() -> None:
+    held = document([detector("MagDR", 0.9)])
+    held["plan"]["skipped"] = ["otd"]
+    page = results_page({"detection": held})
+    assert "--skip otd --baseline-training 0.25 --seed 7" in page and "Left out: otd." in page
+    held["plan"]["skipped"] = list(BASELINES)
+    page = results_page({"detection": held})
+    assert "--skip baselines --seed 7" in page and "Baselines were left out." in page
+    assert "steps of their recipes" not in page

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from magdr_video.benchmark import attacked, detection, judged_faces, reconstruction, repairs
+from magdr_video.baselines.registry import BASELINES
+from magdr_video.benchmark import (
+    attacked,
+    detection,
+    judged_faces,
+    reconstruction,
+    repairs,
+    trained,
+)
 from magdr_video.benchmark.clip_cells import packed, unpacked
 from magdr_video.benchmark.judges import ALWAYS, MAGDR
 from magdr_video.benchmark.scene import Scene
@@ -235,3 +243,12 @@ def test_blocks_that_are_attacked_together_are_those_attacked_alone(
     assert torch.equal(made.images(together.store), expected)
     assert together.subject.translator.generator.passes == passes
     assert together.store.made == len(made.cells) == 3
+
+
+def test_baselines_that_are_left_out_have_neither_rows_nor_trainings(tmp_path: Path) -> None:
+    scene = toy_scene(tmp_path, skipped=BASELINES)
+    found = reconstruction.expected_settings(scene)
+    kinds = [repair.kind for repair in repairs.repairs(scene, found)]
+    assert "baseline" not in kinds and {"single", "own"} <= set(kinds)
+    assert trained.untaught(scene) == [] and trained.learning_reconstructors(scene) == []
+    assert "baseline" in [r.kind for r in repairs.repairs(toy_scene(tmp_path), found)]
