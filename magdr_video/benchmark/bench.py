@@ -6,7 +6,15 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from magdr_video.benchmark import adaptive, detection, purifiers, reconstruction, sanity, strength
+from magdr_video.benchmark import (
+    adaptive,
+    clean_input,
+    detection,
+    purifiers,
+    reconstruction,
+    sanity,
+    strength,
+)
 from magdr_video.benchmark.attacked import cells_of
 from magdr_video.benchmark.cells import Cell, CellStore, Pace, weight_of, work_off
 from magdr_video.benchmark.document import document
@@ -77,6 +85,8 @@ def run_reconstruction(
         scenes,
         plan.attacks,
         rows=rows,
+        margins=reconstruction.lead(scenes),
+        clean=clean_input.rows(scenes),
         sanity=_checked(scenes, say, pace),
     )
     figures = {"psnr": lambda path: repair_figure(rows, plan.attacks[0], path)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from magdr_video.benchmark.repair_tables import clean_table, margin_table
 from magdr_video.benchmark.table import Table
 from magdr_video.benchmark.tables import (
     adaptive_tables,
@@ -40,7 +41,11 @@ def _detection_pages(held: Mapping[str, Any]) -> list[Table]:
 
 def _reconstruction_pages(held: Mapping[str, Any]) -> list[Table]:
     rows = held["rows"]
-    return [*reconstruction_tables(rows), *full_tables(rows), *_sanity_pages(held)]
+    # Documents of earlier versions have neither.
+    beside = [margin_table(held["margins"])] if held.get("margins") else []
+    beside += [clean_table(held["clean"])] if held.get("clean") else []
+    tables = [*reconstruction_tables(rows), *beside, *full_tables(rows)]
+    return [*tables, *_sanity_pages(held)]
 
 
 def _sanity_pages(held: Mapping[str, Any]) -> list[Table]:

@@ -14,15 +14,11 @@ from magdr_video.benchmark.attacked import Attacked, cells_of
 from magdr_video.benchmark.cells import Cell, Pace, weight_of, work_off
 from magdr_video.benchmark.measures import as_rate
 from magdr_video.benchmark.outcome import translated, untouched
-from magdr_video.benchmark.reconstruction import (
-    expected_settings,
-    found_settings,
-    trial_cells,
-)
 from magdr_video.benchmark.repairs import NOTHING, Repair, depends_on, repairs
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import estimate
 from magdr_video.benchmark.threats import threat
+from magdr_video.benchmark.trials import expected_settings, found_settings, trial_cells
 from magdr_video.criteria import psnr_db
 
 ATTACKS = ("fgsm", "ifgsm", "pgd", "momentum", "joint", "feature", "blur-eot", "lab", "sign")

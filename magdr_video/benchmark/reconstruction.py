@@ -10,61 +10,27 @@ import torch
 from torch import Tensor
 
 from magdr_video.benchmark.attacked import cells_of
-from magdr_video.benchmark.cells import Cell, Pace, source_hash, weight_of, work_off
+from magdr_video.benchmark.bank_limits import (
+    bank_settings,
+    chosen_repairs,
+    limit_cells,
+    oracles,
+    ranked,
+    ranking_cell,
+)
+from magdr_video.benchmark.cells import Cell, Pace, weight_of, work_off
+from magdr_video.benchmark.clean_input import clean_cells
 from magdr_video.benchmark.encoded import after_codec, before_codec, through_codec
+from magdr_video.benchmark.margins import margins
 from magdr_video.benchmark.measures import as_rate
 from magdr_video.benchmark.outcome import SHOWN, measure
-from magdr_video.benchmark.repairs import (
-    TRANSFORM_ROOMS,
-    Chain,
-    Repair,
-    depends_on,
-    learned_weights,
-    repairs,
-    singles,
-    trial,
-)
+from magdr_video.benchmark.repairs import Repair, depends_on, repairs
 from magdr_video.benchmark.scene import Scene, Seen
 from magdr_video.benchmark.statistics import estimate
+from magdr_video.benchmark.trials import expected_settings, found_settings, trial_cells
 
 CLEAN = "clean"
-ORACLE = "oracle of the fixed rows"
 IMAGE_COLUMNS = ("mse255", "rmse255", "l2", "psnr", "ssim", "fsim", "features")
-
-
-def trial_cells(scene: Scene) -> dict[str, Cell]:
-    """Every setting of each category on the attacked training faces, by category."""
-    return {name: _trial_cell(scene, name, chains) for name, chains in singles().items()}
-
-
-def _trial_cell(scene: Scene, category: str, chains: Sequence[Chain]) -> Cell:
-    key = {
-        "generator": scene.subject.identity["generator"],
-        "attacked": scene.trial_under.address,
-        "count": scene.plan.trial_faces,
-        "tried": [str(chain) for chain in chains],
-        "source": source_hash((*TRANSFORM_ROOMS, *scene.subject.rooms)),
-        **learned_weights(chains),
-    }
-    cost = scene.plan.trial_faces * 1.5 * len(chains)
-    name = f"{scene.task}: settings of {category} on training faces"
-    return Cell(name, key, cost, lambda: {"psnr": trial(scene, chains)})
-
-
-def found_settings(scene: Scene) -> dict[str, Tensor]:
-    """PSNR(O) of each setting on the training faces, by category."""
-    return {name: scene.store.get(cell)["psnr"] for name, cell in trial_cells(scene).items()}
-
-
-def expected_settings(scene: Scene) -> dict[str, Tensor]:
-    """The same before it is measured, zeros where it is not yet: enough to count the cells."""
-    held, cells = singles(), trial_cells(scene)
-    return {
-        name: scene.store.get(cell)["psnr"]
-        if scene.store.has(cell)
-        else torch.zeros(len(held[name]))
-        for name, cell in cells.items()
-    }
 
 
 def seen_by_name(scene: Scene, kind: str) -> Seen:
@@ -123,11 +89,12 @@ def is_shown(scene: Scene, kind: str, repair: Repair) -> bool:
     """Rows that a kind of input gets: the first attack all of them, the others what matters.
 
     Searches cost hundreds of passes a face, and single transforms against a slow attack say little
-    that the first attack has not said. Baselines have rows wherever MagDR has one.
+    that the first attack has not said, but for those that did best on training faces. Baselines
+    have rows wherever MagDR has one.
     """
     first = scene.plan.attacks[0]
     if repair.slow and repair.kind != "baseline":
-        return kind == first
+        return kind in scene.plan.attacks if repair.kind == "own" else kind == first
     return repair.kind != "single" or kind in (first, CLEAN)
 
 
@@ -138,14 +105,18 @@ def shown_repairs(scene: Scene, kind: str) -> list[Repair]:
 
 def cells(scene: Scene, codecs: Sequence[int] = ()) -> list[Cell]:
     """All that the table needs; what is not known yet has stand-ins of the same cost."""
-    held = repairs(scene, expected_settings(scene))
+    found = expected_settings(scene)
+    settings = bank_settings(scene, found)
+    held = [*repairs(scene, found), *chosen_repairs(settings)]
     rows = [
         row_cell(scene, kind, repair)
         for kind in kinds(scene, codecs)
         for repair in held
         if is_shown(scene, kind, repair)
     ]
-    return [*_preparations(scene), *rows]
+    limits = [cell for name in scene.plan.attacks for cell in limit_cells(scene, name, settings)]
+    ranking = ranking_cell(scene, found)
+    return [*_preparations(scene), ranking, *rows, *limits, *clean_cells(scene).values()]
 
 
 def _estimates(content: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -153,17 +124,6 @@ def _estimates(content: Mapping[str, Tensor]) -> dict[str, Any]:
     columns["disrupted"] = as_rate(content["damage"])
     columns["disrupted, masked"] = as_rate(content["masked damage"])
     return {name: asdict(estimate(held)) for name, held in columns.items()}
-
-
-def _oracle(contents: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """For each face the fixed row with the best PSNR(O): knows the clean image."""
-    best = torch.stack([content["o|psnr"] for content in contents]).argmax(dim=0)
-    out = {}
-    for name, first in contents[0].items():
-        if not name.startswith("picture"):
-            stacked = torch.stack([content[name] for content in contents])
-            out[name] = stacked.gather(0, best[None, : len(first)])[0]
-    return out
 
 
 def rows(
@@ -177,6 +137,7 @@ def rows(
     pace = pace or Pace(weight_of((c for scene in scenes for c in cells(scene, codecs)), store))
     first = [cell for scene in scenes for cell in _preparations(scene)]
     work_off(first, store, say, pace)
+    work_off([ranking_cell(scene, found_settings(scene)) for scene in scenes], store, say, pace)
     work_off([cell for scene in scenes for cell in _row_cells(scene, codecs)], store, say, pace)
     return [row for scene in scenes for row in _scene_rows(scene, codecs)]
 
@@ -188,29 +149,56 @@ def _preparations(scene: Scene) -> list[Cell]:
 
 def scene_repairs(scene: Scene) -> list[Repair]:
     """The rows of a scene, settings chosen on its training faces."""
-    return repairs(scene, found_settings(scene))
+    found = found_settings(scene)
+    held, chosen = repairs(scene, found), chosen_repairs(ranked(scene, found))
+    place = next(at for at, repair in enumerate(held) if repair.kind not in ("none", "single"))
+    return [*held[:place], *chosen, *held[place:]]
 
 
 def _row_cells(scene: Scene, codecs: Sequence[int]) -> list[Cell]:
-    return [
+    rows = [
         row_cell(scene, kind, repair)
         for kind in kinds(scene, codecs)
         for repair in shown_repairs(scene, kind)
     ]
+    return [*rows, *_limit_cells(scene), *clean_cells(scene).values()]
+
+
+def _limit_cells(scene: Scene) -> list[Cell]:
+    best_first = ranked(scene, found_settings(scene))
+    return [cell for name in scene.plan.attacks for cell in limit_cells(scene, name, best_first)]
+
+
+def _oracles(scene: Scene, attack: str) -> list[tuple[dict[str, Any], dict[str, Tensor]]]:
+    best_first = ranked(scene, found_settings(scene))
+    classical, learned = map(scene.store.get, limit_cells(scene, attack, best_first))
+    return oracles(classical, learned)
 
 
 def _scene_rows(scene: Scene, codecs: Sequence[int]) -> list[dict[str, Any]]:
     out = []
     for kind in kinds(scene, codecs):
-        held = shown_repairs(scene, kind)
-        contents = {r.name: scene.store.get(row_cell(scene, kind, r)) for r in held}
-        fixed = [contents[r.name] for r in held if r.kind in ("none", "single", "chain")]
-        for repair in held:
+        for repair in shown_repairs(scene, kind):
             about = {"row": repair.name, "kind": repair.kind, "about": dict(repair.about)}
-            out.append(_row(scene, kind, about, contents[repair.name]))
-        oracle = {"row": ORACLE, "kind": "oracle", "about": {}}
-        out.append(_row(scene, kind, oracle, _oracle(fixed)))
+            out.append(_row(scene, kind, about, scene.store.get(row_cell(scene, kind, repair))))
+        if kind in scene.plan.attacks:
+            out += [_row(scene, kind, *oracle) for oracle in _oracles(scene, kind)]
     return out
+
+
+def lead(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """By how much MagDR leads fixed transforms and oracles under each attack; of finished cells."""
+    held = {}
+    for scene in scenes:
+        for attack in scene.plan.attacks:
+            by_row = {
+                repair.name: scene.store.get(row_cell(scene, attack, repair))["o|psnr"]
+                for repair in shown_repairs(scene, attack)
+            }
+            for about, columns in _oracles(scene, attack):
+                by_row[about["row"]] = columns["o|psnr"]
+            held[scene.task, attack] = by_row
+    return margins(held)
 
 
 def _row(
@@ -234,7 +222,7 @@ def grid(scenes: Sequence[Scene]) -> list[tuple[str, list[tuple[str, Tensor]]]]:
         inside = [("clean", _levels(clean.crops[0]))]
         outside = [("clean", _levels(clean.draft[0]))]
         for repair in scene_repairs(scene):
-            if repair.kind in ("single", "chain", "ablation"):
+            if repair.kind in ("single", "chosen", "chain", "ablation"):
                 continue
             content = scene.store.get(row_cell(scene, attack, repair))
             inside.append((repair.name, content["picture in"][0]))

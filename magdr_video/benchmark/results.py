@@ -126,8 +126,15 @@ LEAD = {
         "the same over the pixels that the generator changes. 'clean PSNR (O)' is what the "
         "row costs on unattacked faces (capped at 60 dB), 'clean untouched' the share "
         "returned bit-identical. Settings of single transforms were chosen on attacked "
-        "training faces; the oracle knows the clean face and takes the best fixed row for "
-        "each. Inputs named after a codec were encoded inside a frame; their first row is what "
+        "training faces; 'best single transform' and 'best classical transform' (without the "
+        "purifier) are those of Rec-Net's table that did best there, 'best fixed chain' is the "
+        "table's default on the whole face, the best of the chains that were tried there. An "
+        "oracle knows the clean face and takes for each the chain with the best PSNR (O): of the "
+        "classical bank alone, which is every classical setting of the table and the ordered "
+        "pairs of the best few, or of these and chains with the purifier. The table of "
+        "differences takes the same faces on both sides. In the table of clean input a loss is "
+        "told where the input differs from the photograph whose translation is the reference. "
+        "Inputs named after a codec were encoded inside a frame; their first row is what "
         "the codec does to clean faces, and everything is compared with clean faces before it."
     ),
     "adaptive": (

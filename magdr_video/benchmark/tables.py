@@ -196,7 +196,7 @@ def _reconstruction_line(row: Row, cost: Mapping[str, Row]) -> tuple[str, ...]:
     columns = row["columns"]
     clean = cost.get(row["row"], {}).get("columns", {})
     return (
-        row["row"],
+        _shown_name(row),
         str(row["faces"]),
         mean(columns["i|psnr"], 1),
         mean(columns["i|ssim"], 3),
@@ -209,10 +209,18 @@ def _reconstruction_line(row: Row, cost: Mapping[str, Row]) -> tuple[str, ...]:
     )
 
 
+def _shown_name(row: Row) -> str:
+    """The row's name, with the chains that an oracle takes from and the one that was chosen."""
+    about = row.get("about", {})
+    if row["kind"] == "oracle":
+        return f"{row['row']} ({about['chains']} chains)"
+    return f"{row['row']}: {about['chain']}" if row["kind"] == "chosen" else row["row"]
+
+
 def _full_line(row: Row) -> tuple[str, ...]:
     held = row["columns"]
     parts = [
-        [mean(held[f"{side}|{name}"], digits) for name, digits in OTHER_COLUMNS.items()]
+        [mean(held.get(f"{side}|{name}"), digits) for name, digits in OTHER_COLUMNS.items()]
         for side in "io"
     ]
     return (row["row"], *parts[0], *parts[1], mean(held["damage"], 4))
