@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import torch
 from PIL import Image
@@ -67,13 +68,27 @@ def set_up(device: torch.device, threads: int) -> None:
         torch.backends.cudnn.benchmark = True
 
 
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What the disk says where there is no room, or where it may not be written or read."""
+
+
 def run_alone(main: Callable[[], None]) -> None:
     """Run the `main` of a module as the program does: an error is one line, a hint and its code."""
     try:
         main()
     except MagdrError as error:
-        print(describe(error), file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error)
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        place = error.filename or "a file"
+        hint = "free some space, or choose a folder that you may read and write"
+        _end(OutputError(f"{place}: {error.strerror}", hint=hint))
+
+
+def _end(error: MagdrError) -> NoReturn:
+    print(describe(error), file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def require_picture(option: str, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from magdr_video.training.cyclegan import CycleganRecipe
 from magdr_video.training.loop import CHECKPOINT, load_checkpoint, save_checkpoint
 from magdr_video.training.moving_training import MovingRecipe, MovingTraining
 from magdr_video.training.paired import read_recipe
-from magdr_video.training.running import run_steps, run_training
+from magdr_video.training.running import run_alone, run_steps, run_training
 from tests.training.test_moving_pairs import TINY, training
 
 
@@ -90,3 +92,26 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"index": 1}, tmp_path / CHECKPOINT)
     with pytest.raises(WeightsError, match="damaged"):
         load_checkpoint(tmp_path, training())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_refuses_is_one_line_with_the_file_and_its_code(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise OSError(number, os.strerror(number), "/data/table.toml")
+
+    with pytest.raises(SystemExit) as ended:
+        run_alone(write)
+    assert ended.value.code == OutputError.exit_code
+    line, hint = capsys.readouterr().err.splitlines()
+    assert line == f"magdr-video: /data/table.toml: {os.strerror(number)}"
+    assert hint.startswith("  hint: ")
+
+
+def test_an_error_of_our_own_keeps_its_traceback() -> None:
+    def fail() -> None:
+        raise OSError(errno.EBADF, "bad file descriptor")
+
+    with pytest.raises(OSError, match="descriptor"):
+        run_alone(fail)
