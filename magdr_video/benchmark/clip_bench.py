@@ -11,6 +11,7 @@ from typing import Any
 from magdr_video.benchmark import clip_cells
 from magdr_video.benchmark.cells import CellStore
 from magdr_video.benchmark.clip_cells import ClipPlan
+from magdr_video.benchmark.clip_protection import require_same_size
 from magdr_video.benchmark.document import made_by
 from magdr_video.benchmark.figures import cost_figure, pyplot
 from magdr_video.benchmark.pages import PAGES
@@ -28,11 +29,26 @@ SELF_MADE_SECONDS = 4.0
 
 
 def run_clips(plan: ClipPlan, out: Path, say: Say) -> dict[str, Any]:
-    """Repairs of protected clips; returns the document."""
+    """Repairs of protected clips; returns the document.
+
+    Raises:
+        InputError: a protected version that is given has frames of another size.
+    """
+    if plan.protected is not None:
+        require_same_size(plan.clips[0], plan.protected)
     set_threads()
     held = clip_cells.subjects(plan)
     rows = clip_cells.rows(plan, held, CellStore(out / "cells"), say)
-    about = {"codecs": list(plan.codecs), "frames": plan.frames, "seed": plan.seed}
+    about = {
+        "tasks": list(plan.tasks),
+        "codecs": list(plan.codecs),
+        "frames": plan.frames,
+        "seed": plan.seed,
+        "overrides": list(plan.overrides),
+        "versions": plan.versions,
+        "runs": plan.runs,
+        "protected": plan.protected.name if plan.protected else None,
+    }
     found = {
         **made_by("clips", held),
         "quick": False,

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from magdr_video.benchmark.cells import Cell, CellStore, source_hash, work_off
-from magdr_video.benchmark.clip_cuts import LOSSLESS
-from magdr_video.benchmark.clip_repairs import measure_clip_repairs
+from magdr_video.benchmark.clip_measurement import measure_clip
 from magdr_video.benchmark.plan import SEED
 from magdr_video.benchmark.repairs import ROOMS
 from magdr_video.benchmark.subject import Subject, load_subject
 from magdr_video.provenance import sha256_of
 from magdr_video.settings import TASKS, flatten
+from magdr_video.video.reader import probe
 
 Say = Callable[[str], None]
 SOURCES = (
@@ -29,7 +29,12 @@ SOURCES = (
     "video",
     "protection",
     "benchmark/clip_cuts",
+    "benchmark/clip_measurement",
+    "benchmark/clip_protection",
     "benchmark/clip_repairs",
+    "benchmark/clip_runs",
+    "benchmark/measures",
+    "benchmark/whole_runs",
 )
 
 
@@ -53,14 +58,18 @@ class ClipPlan:
     codecs: tuple[int, ...] = (23,)
     """H.264 rate factors that the protected clips go through beside none."""
     frames: int = 17
-    """First frames of each clip that are protected and repaired."""
+    """First frames of each clip that are protected and repaired; 0 is all."""
     seed: int = SEED
     overrides: tuple[str, ...] = ()
     """Settings 'key=value'."""
     device: str = "auto"
     """Where networks run: 'auto', 'cpu', 'cuda' or 'cuda:N'."""
+    versions: bool = True
+    """Every repair of the faces, lossless and through each codec."""
     runs: bool = False
-    """Whole runs as well: passes, choices and flicker, with and without the cache."""
+    """Whole runs: passes, choices and flicker, with and without the cache, and clean input."""
+    protected: Path | None = None
+    """A protected version of the one clip, against the one task; it is protected here without."""
 
 
 def subjects(plan: ClipPlan) -> list[Subject]:
@@ -76,31 +85,44 @@ def clip_cell(plan: ClipPlan, subject: Subject, clip: Path, say: Say) -> Cell:
         "clip": sha256_of(clip),
         "frames": plan.frames,
         "codecs": list(plan.codecs),
+        "versions": plan.versions,
         "runs": plan.runs,
+        "protected": sha256_of(plan.protected) if plan.protected else None,
         "settings": flatten(subject.settings),
         "source": source_hash((*SOURCES, *subject.rooms)),
     }
 
     def make() -> dict[str, Tensor]:
-        found = measure_clip_repairs(
+        found = measure_clip(
             clip,
             subject.settings,
             subject.models,
             frames=plan.frames,
-            crfs=(LOSSLESS, *plan.codecs),
+            crfs=plan.codecs,
+            protected=plan.protected,
+            versions=plan.versions,
             runs=plan.runs,
             say=say,
         )
         return packed(found)
 
-    cost = plan.frames * (25.0 + 12.0 * (2 + len(plan.codecs)) + 20.0 * plan.runs)
-    return Cell(f"{subject.task}: repairs on {clip.name}", key, cost, make)
+    return Cell(f"{subject.task}: repairs on {clip.name}", key, _cost(plan, clip), make)
+
+
+def _cost(plan: ClipPlan, clip: Path) -> float:
+    """Generator passes, or what takes as long; a clip that hides its length counts as 10 s."""
+    frames = plan.frames or probe(clip).frame_count_hint or 250
+    codecs = len(plan.codecs)
+    protecting = 0.0 if plan.protected else 25.0
+    versions = 12.0 * (2 + codecs) if plan.versions else 0.0
+    runs = 20.0 + 3.0 * codecs if plan.runs else 0.0
+    return frames * (protecting + versions + runs)
 
 
 def rows(
     plan: ClipPlan, held: Sequence[Subject], store: CellStore, say: Say
 ) -> list[dict[str, Any]]:
-    """What `measure_clip_repairs` found for each task and clip."""
+    """What `measure_clip` found for each task and clip."""
     pairs = [(one, clip_cell(plan, one, clip, say)) for one in held for clip in plan.clips]
     contents = work_off([cell for _, cell in pairs], store, say)
     return [

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from magdr_video.device import batch_size
 from magdr_video.errors import InputError
 from magdr_video.faces.alignment import align
 from magdr_video.loading import Models
@@ -22,20 +25,40 @@ LOSSLESS = 0
 """The rate factor that stands for no codec (H.264, crf 0)."""
 
 
-def cut_clip(source: Path, target: Path, *, crf: int, frames: int | None = None) -> None:
-    """Encode a clip, or its first frames, as H.264."""
+def cut_clip(source: Path, target: Path, *, crf: int, frames: int = 0) -> int:
+    """Encode a clip, or its first frames where they are not 0, as H.264; the frames written."""
+    written = 0
     with (
         ClipReader(source) as reader,
         ClipWriter(target, probe(source), crf=crf, preset="veryfast") as writer,
     ):
-        left = frames
         for batch in reader:
-            held = batch if left is None else first_frames(batch, left)
-            if len(held):
-                writer.write(held)
-            left = None if left is None else left - len(held)
-            if left == 0:
-                return
+            held = first_frames(batch, frames - written) if frames else batch
+            writer.write(held)
+            written += len(held)
+            if written == frames:
+                break
+    return written
+
+
+@dataclass(frozen=True)
+class ClipPair:
+    """A clip and its protected version after the same codec."""
+
+    clean: Path
+    protected: Path
+
+
+def through_codecs(lossless: ClipPair, crfs: Sequence[int], folder: Path) -> dict[int, ClipPair]:
+    """The pair lossless and after each rate factor, in that order."""
+    pairs = {LOSSLESS: lossless}
+    for crf in crfs:
+        if crf not in pairs:
+            pair = ClipPair(folder / f"clean-crf{crf}.mkv", folder / f"protected-crf{crf}.mkv")
+            cut_clip(lossless.clean, pair.clean, crf=crf)
+            cut_clip(lossless.protected, pair.protected, crf=crf)
+            pairs[crf] = pair
+    return pairs
 
 
 def first_frames(batch: FrameBatch, count: int) -> FrameBatch:
@@ -55,6 +78,8 @@ class Cuts:
 
     batches: list[FaceCrops]
     models: Models
+    batch: int
+    """Frames that each of the batches is of, but for the last."""
 
     @staticmethod
     def of(clip: Path, settings: Settings, models: Models) -> Cuts:
@@ -66,12 +91,17 @@ class Cuts:
         batches = [crops for _, crops in crops_of(clip, settings, models)]
         if not any(map(len, batches)):
             raise InputError(f"no face was found in {clip}")
-        return Cuts(batches, models)
+        return Cuts(batches, models, batch_size(settings.run.batch, settings.run.device))
+
+    @property
+    def faces(self) -> int:
+        """Faces in all frames."""
+        return sum(map(len, self.batches))
 
     def crops(self, clip: Path) -> Tensor:
         """The faces of a version of the clip, (F, 3, S, S), in the order of its frames."""
         record, out = self.models.translator.record, []
-        with ClipReader(clip) as reader:
+        with ClipReader(clip, batch=self.batch) as reader:
             aspect = float(reader.info.sample_aspect)
             for batch, held in zip(reader, self.batches, strict=True):
                 if len(held):
@@ -85,3 +115,18 @@ class Cuts:
                     )
                     out.append(found.data)
         return torch.cat(out)
+
+    def apart(self, clip: Path, other: Path) -> Tensor:
+        """Largest difference of a sample in each face's whole frame, (F,) int64, 0 where equal."""
+        out: list[int] = []
+        with ClipReader(clip, batch=self.batch) as a, ClipReader(other, batch=self.batch) as b:
+            for ours, theirs, held in zip(a, b, self.batches, strict=True):
+                out += [_apart(ours, theirs, int(frame)) for frame in held.faces.frame]
+        return torch.tensor(out, dtype=torch.int64)
+
+
+def _apart(ours: FrameBatch, theirs: FrameBatch, frame: int) -> int:
+    pairs = zip(ours.planes, theirs.planes, strict=True)
+    return max(
+        int(np.abs(a[frame].astype(np.int32) - b[frame].astype(np.int32)).max()) for a, b in pairs
+    )

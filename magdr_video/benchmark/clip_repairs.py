@@ -1,4 +1,4 @@
-"""What repairs of a protected clip are worth: rows of PSNR(O) on its crops, and whole runs.
+"""What repairs of a protected clip are worth: rows of PSNR(O) on its crops.
 
 The clip is protected frame by frame, kept lossless or encoded, and repaired; what is wanted is
 the translation of the clean clip's crops. All versions are cut at the clean clip's faces, so
@@ -8,17 +8,17 @@ that differences of alignment do not count.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from magdr_video.attacks.pgd import pgd, round_within
-from magdr_video.benchmark.clip_cuts import LOSSLESS, Cuts, cut_clip
+from magdr_video.benchmark.clip_cuts import LOSSLESS, ClipPair, Cuts
+from magdr_video.benchmark.measures import flicker
+from magdr_video.benchmark.repairs import PURIFIER
 from magdr_video.benchmark.statistics import estimate
 from magdr_video.criteria import psnr_db
 from magdr_video.detection.detector import PerturbationDetector
@@ -27,11 +27,9 @@ from magdr_video.errors import SettingsError
 from magdr_video.faces.parsing import parse
 from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models
-from magdr_video.protection import protect_clip
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.reconstruction.temporal import average_along_motion
-from magdr_video.runs import translate_clip
 from magdr_video.settings import Settings
 from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.stages.generator import chunk_for
@@ -43,6 +41,8 @@ from magdr_video.types import RunReport
 Say = Callable[[str], None]
 
 WINDOWS = (3, 5, 9)
+CODEC_ALONE = "clean clip, same codec"
+"""The row that says what the codec leaves at best."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,8 @@ class Bench:
         """PSNR(O) with its interval over frames, and flicker against the clean translation."""
         output = self.generate(crops, self.condition(len(crops)))
         psnr = estimate(psnr_db(output, self.wanted))
-        ratio = _change(output) / max(_change(self.wanted), 1e-9)
+        ratio = flicker(output, self.wanted)
         return {"row": name, "psnr": dataclasses.asdict(psnr), "flicker": ratio}
-
-
-def _change(pictures: Tensor) -> float:
-    """Mean absolute change from frame to frame (METHOD 10)."""
-    return float((pictures[1:] - pictures[:-1]).abs().mean())
 
 
 def averaged(crops: Tensor, window: int) -> Tensor:
@@ -136,6 +131,12 @@ def best_single(table: RecNetTable) -> Chain:
     return (table.layers[0][0],) if table.layers and table.layers[0] else table.single.default
 
 
+def best_classical(table: RecNetTable) -> Chain:
+    """The denoiser without learned weights that fitted best alone; empty where none fitted."""
+    denoisers = table.layers[0] if table.layers else ()
+    return tuple(choice for choice in denoisers if choice.category != PURIFIER)[:1]
+
+
 def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
     """Every repair of one version of the clip.
 
@@ -144,8 +145,10 @@ def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
         budget: generator passes a face of the search; 0 leaves its row out.
     """
     table = bench.table
-    rows = [
-        bench.row("no defence", crops),
+    rows = [bench.row("no defence", crops)]
+    if classical := best_classical(table):
+        rows.append(bench.row("best classical single transform", apply_chain(crops, classical)))
+    rows += [
         bench.row("best single transform", apply_chain(crops, best_single(table))),
         bench.row("default chain", apply_chain(crops, table.single.default)),
     ]
@@ -173,116 +176,24 @@ def shared_attack(bench: Bench, seed: int) -> Tensor:
     return round_within((clean + delta).clamp(0, 1), clean, 0.05)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One whole run on the protected clip."""
-
-    psnr: Tensor
-    """(F,) dB, of the output's crops against those of the undefended clean clip."""
-    flicker: float
-    report: dict[str, Any]
-
-    def about(self, name: str) -> dict[str, Any]:
-        """What a table shows of it; `faces_perturbed` is None where no face was inspected."""
-        held = self.report
-        counters = ("faces", "searches", "recipe_hits", "faces_unresolved")
-        return {
-            "run": name,
-            "psnr": dataclasses.asdict(estimate(self.psnr)),
-            "flicker": self.flicker,
-            "passes a face": held["generator_passes"] / max(held["faces"], 1),
-            "choices": len(held["choices"]),
-            "faces_perturbed": held.get("faces_perturbed"),
-            **{counter: held[counter] for counter in counters},
-        }
-
-
-def run_whole(
-    clip: Path, folder: Path, name: str, settings: Settings, models: Models
-) -> tuple[Path, dict[str, Any]]:
-    """Run the pipeline on a clip; its output and the report's `run`."""
-    target = folder / f"{name}.mkv"
-    output = dataclasses.replace(settings.output, crf=LOSSLESS, provenance="none")
-    lossless = dataclasses.replace(settings, output=output)
-    document = translate_clip(clip, target, lossless, models=models, overwrite=True)
-    return target, document["run"]
-
-
-def whole_runs(
-    bench: Bench, cuts: Cuts, clean: Path, attacked: Path, folder: Path, say: Say
+def measure_versions(
+    bench: Bench, cuts: Cuts, pairs: Mapping[int, ClipPair], budget: int, say: Say
 ) -> list[dict[str, Any]]:
-    """The protected clip through the pipeline: undefended, defended, defended without cache."""
-    settings, models = bench.settings, bench.models
-    plain = dataclasses.replace(
-        settings, detection=dataclasses.replace(settings.detection, enabled=False)
-    )
-    no_cache = dataclasses.replace(
-        settings, reconstruction=dataclasses.replace(settings.reconstruction, cache=False)
-    )
-    bare = dataclasses.replace(models, table=None)
-    wanted = cuts.crops(run_whole(clean, folder, "wanted", plain, bare)[0])
-    named = {
-        "clean clip, defended": (clean, settings, models),
-        "undefended": (attacked, plain, bare),
-        "defended": (attacked, settings, models),
-        "defended, no cache": (attacked, no_cache, models),
-    }
-    out = []
-    for name, (source, held, networks) in named.items():
-        target, report = run_whole(source, folder, name.replace(", ", "-"), held, networks)
-        got = cuts.crops(target)
-        ratio = _change(got) / max(_change(wanted), 1e-9)
-        out.append(Run(psnr_db(got, wanted), ratio, report).about(name))
-        say(f"  {name}: {float(psnr_db(got, wanted).mean()):.2f} dB")
-    return out
+    """Rows of the protected clip after each codec, and of a perturbation that frames share.
 
-
-def measure_clip_repairs(
-    clip: Path,
-    settings: Settings,
-    models: Models,
-    *,
-    frames: int = 50,
-    crfs: Sequence[int] = (LOSSLESS, 18, 23, 28),
-    budget: int = 0,
-    runs: bool = True,
-    say: Say,
-) -> dict[str, Any]:
-    """Protect a clip's first frames and measure its repairs, lossless and encoded.
-
-    Args:
-        clip: one face that is in every frame; `settings.faces.which` may choose it.
-        budget: of the search's row, generator passes a frame; 0 leaves it out.
-        runs: whole runs as well, with passes, cache and flicker.
-
-    Returns:
-        `versions`, rows by rate factor and of a shared perturbation; `runs`.
+    A codec has a row for the clean clip too: what is left when nothing but the codec was there.
     """
-    with tempfile.TemporaryDirectory() as held:
-        folder = Path(held)
-        clean, attacked = folder / "clean.mkv", folder / "protected.mkv"
-        cut_clip(clip, clean, crf=LOSSLESS, frames=frames)
-        cuts = Cuts.of(clean, settings, models)
-        faces = int(protect_clip(clean, attacked, settings, models)["run"]["faces"])
-        say(f"{clip.name}: {faces} faces protected")
-        crops = cuts.crops(clean)
-        bench = Bench(settings, models, crops, crops)
-        wanted = bench.generate(crops, bench.condition(len(crops)))
-        bench = dataclasses.replace(bench, wanted=wanted)
-        versions = []
-        for crf in crfs:
-            version = attacked
-            if crf != LOSSLESS:
-                version = folder / f"crf{crf}.mkv"
-                cut_clip(attacked, version, crf=crf)
-            rows = rows_of(bench, cuts.crops(version), budget)
-            versions.append({"crf": crf, "shared": False, "rows": rows})
-            say(f"  crf {crf}: {_said(rows)}")
-        rows = rows_of(bench, shared_attack(bench, settings.run.seed), budget=0)
-        versions.append({"crf": None, "shared": True, "rows": rows})
-        say(f"  shared: {_said(rows)}")
-        whole = whole_runs(bench, cuts, clean, attacked, folder, say) if runs else []
-    return {"clip": clip.name, "faces": faces, "versions": versions, "runs": whole}
+    out = []
+    for crf, pair in pairs.items():
+        rows = rows_of(bench, cuts.crops(pair.protected), budget)
+        if crf != LOSSLESS:
+            rows.append(bench.row(CODEC_ALONE, cuts.crops(pair.clean)))
+        out.append({"crf": crf, "shared": False, "rows": rows})
+        say(f"  crf {crf}: {_said(rows)}")
+    rows = rows_of(bench, shared_attack(bench, bench.settings.run.seed), budget=0)
+    out.append({"crf": None, "shared": True, "rows": rows})
+    say(f"  shared: {_said(rows)}")
+    return out
 
 
 def _said(rows: Sequence[dict[str, Any]]) -> str:

@@ -50,3 +50,12 @@ def as_rate(values: Tensor, threshold: float = DISRUPTED) -> Tensor:
     """1 where a damage is above the threshold, 0 where not, NaN where undefined: (F,)."""
     above = (values > threshold).to(values)
     return torch.where(values.isnan(), values, above)
+
+
+def flicker(pictures: Tensor, wanted: Tensor) -> float:
+    """Mean absolute change from frame to frame over that of what is wanted (METHOD 10)."""
+    return _change(pictures) / max(_change(wanted), 1e-9)
+
+
+def _change(pictures: Tensor) -> float:
+    return float((pictures[1:] - pictures[:-1]).abs().mean())

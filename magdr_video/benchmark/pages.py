@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from magdr_video.benchmark.clip_tables import clip_tables
 from magdr_video.benchmark.repair_tables import clean_table, margin_table
 from magdr_video.benchmark.table import Table
 from magdr_video.benchmark.tables import (
     adaptive_tables,
-    clip_tables,
     codec_detection_tables,
     detection_tables,
     full_tables,

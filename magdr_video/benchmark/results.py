@@ -12,6 +12,7 @@ from PIL import Image
 from magdr_video.attacks.carlini_wagner import SEARCH_STEPS, STEPS
 from magdr_video.baselines.registry import ALL, BASELINES
 from magdr_video.benchmark import paper
+from magdr_video.benchmark.clip_tables import clip_command, clip_lead
 from magdr_video.benchmark.encoded import CRF, before_codec
 from magdr_video.benchmark.pages import PAGES
 from magdr_video.benchmark.plan import Plan, counts, for_gpu
@@ -148,12 +149,6 @@ LEAD = {
         "attackers who know the baseline."
     ),
     "purifiers": "PSNR (O) in dB of each row against each attack, mean over faces.",
-    "clips": (
-        "Each clip was protected frame by frame (PGD, epsilon 0.05), written without loss or "
-        "encoded, and its faces cut out at the places of the clean clip. PSNR (O) in dB is the "
-        "distance of their translation from that of the clean faces, mean over frames, repaired "
-        "whatever the verdict. 'average' rows average neighbouring frames along the motion."
-    ),
 }
 
 
@@ -178,11 +173,7 @@ def _command(held: Document) -> str:
     """The command that measured a document."""
     plan = held["plan"]
     if held["benchmark"] == "clips":
-        codecs = ",".join(map(str, plan["codecs"]))
-        clips = " ".join(dict.fromkeys(row["clip"] for row in held["rows"]))
-        runs = " --runs" if plan.get("runs") else ""
-        options = f"--frames {plan['frames']} --codecs {codecs}{runs} --seed {plan['seed']}"
-        return f"magdr-video benchmark clips {clips} {options}"
+        return clip_command(held)
     parts = [f"magdr-video benchmark {held['benchmark']} --faces {plan['faces']}"]
     if held["benchmark"] in ("detection", "reconstruction"):
         parts.append(f"--attacks {','.join(plan['attacks'])}")
@@ -219,7 +210,7 @@ def _other_counts(held: Document) -> list[str]:
 def _sample(held: Document) -> str:
     plan = held["plan"]
     if held["benchmark"] == "clips":
-        return f"{LEAD['clips']} First {plan['frames']} frames of each clip, seed {plan['seed']}."
+        return clip_lead(held)
     attacks = {(t["attack"], t["faces"]) for t in held["threat_models"]}
     sizes = ", ".join(f"{name} {count}" for name, count in sorted(attacks))
     learning = (

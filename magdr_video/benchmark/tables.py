@@ -1,4 +1,4 @@
-"""The tables of the benchmarks on faces and of repairs of clips, made from their documents."""
+"""The tables of the benchmarks on faces, made from their documents."""
 
 from __future__ import annotations
 
@@ -228,48 +228,6 @@ def _full_line(row: Row) -> tuple[str, ...]:
 
 def _in_order(rows: Sequence[Row], column: str) -> list[str]:
     return list(dict.fromkeys(row[column] for row in rows))
-
-
-def clip_tables(rows: Sequence[Row]) -> list[Table]:
-    """PSNR (O) over a clip's frames: repairs down, codecs across, a table a task and clip."""
-    out = []
-    for clip in rows:
-        versions = {_version(held): held["rows"] for held in clip["versions"]}
-        names = [row["row"] for row in next(iter(versions.values()))]
-        by_name = [{row["row"]: row["psnr"] for row in held} for held in versions.values()]
-        lines = tuple((name, *(mean(held.get(name), 1) for held in by_name)) for name in names)
-        title = f"PSNR (O) in dB, {clip['task']}, {clip['clip']}, {clip['faces']} face-frames"
-        out.append(Table(title, ("row", *versions), lines))
-        if clip["runs"]:
-            title = f"Whole runs, {clip['task']}, {clip['clip']}, {clip['faces']} face-frames"
-            out.append(Table(title, RUN_HEAD, tuple(_run_line(run) for run in clip["runs"])))
-    return out
-
-
-RUN_HEAD = (
-    "run", "PSNR (O) [95 %], dB", "flicker / clean", "generator passes a face-frame", "perturbed",
-    "repairs chosen", "reused", "unresolved",
-)  # fmt: skip
-
-
-def _run_line(run: Row) -> tuple[str, ...]:
-    found = run["faces_perturbed"]
-    return (
-        run["run"],
-        interval(run["psnr"], 1),
-        f"{run['flicker']:.2f}",
-        f"{run['passes a face']:.3f}",
-        "-" if found is None else f"{found} of {run['faces']}",
-        str(run["choices"]),
-        str(run["recipe_hits"]),
-        str(run["faces_unresolved"]),
-    )
-
-
-def _version(held: Row) -> str:
-    if held["shared"]:
-        return "lossless, one perturbation for all frames"
-    return "lossless" if held["crf"] == 0 else f"H.264 crf {held['crf']}"
 
 
 ADAPTIVE_HEAD = (

@@ -16,11 +16,16 @@ from magdr_video.command.benchmark_options import (
     ABOUT,
     BENCH_TASKS,
     DEVICE,
+    FIRST_FRAMES,
+    LEAST_FRAMES,
     NOT_FOR,
     OPTIONS,
     OUT,
+    PROTECTED,
     QUIET,
     RESULTS,
+    RUNS,
+    RUNS_ONLY,
     SEED,
     SET,
     plan_of,
@@ -114,10 +119,10 @@ def clips(
     sources: list[Path] = typer.Argument(..., metavar="CLIP...", help="Clips of one face each."),
     tasks: str = BENCH_TASKS,
     codecs: str = typer.Option("23", "--codecs", help="H.264 rate factors, such as 18,28."),
-    frames: int = typer.Option(17, "--frames", help="First frames of each clip.", min=3),
-    runs: bool = typer.Option(
-        False, "--runs", help="Whole runs as well: passes, flicker, with and without the cache."
-    ),
+    frames: int = FIRST_FRAMES,
+    runs: bool = RUNS,
+    runs_only: bool = RUNS_ONLY,
+    protected: Path | None = PROTECTED,
     device: str = DEVICE,
     seed: int | None = SEED,
     out: Path = OUT,
@@ -127,6 +132,10 @@ def clips(
 ) -> None:
     """What repairs of protected clips are worth, neighbouring frames included."""
     factors = rate_factors(codecs)
+    if frames in range(1, LEAST_FRAMES):
+        raise UsageError(f"--frames {frames}", hint=f"{LEAST_FRAMES} or more, or 0 for all")
+    if protected is not None:
+        _check_protected(protected, sources, words(tasks))
     from magdr_video.benchmark.clip_bench import run_clips
     from magdr_video.benchmark.clip_cells import ClipPlan
     from magdr_video.benchmark.pages import PAGES
@@ -138,7 +147,9 @@ def clips(
         frames=frames,
         overrides=tuple(overrides),
         device=device,
-        runs=runs,
+        versions=not runs_only,
+        runs=runs or runs_only,
+        protected=protected,
     )
     plan = plan if seed is None else replace(plan, seed=seed)
     _show(PAGES["clips"](run_clips(plan, out, _say(quiet))), quiet)
@@ -213,6 +224,15 @@ def _check_clean(clean: Path, clips: Sequence[Path], variants: str) -> None:
     if len(clips) != 1 or variants:
         raise UsageError("--clean belongs to one clip", hint="name that clip alone")
     _probe(clean)
+
+
+def _check_protected(protected: Path, clips: Sequence[Path], tasks: Sequence[str]) -> None:
+    if len(clips) != 1 or len(tasks) != 1:
+        raise UsageError(
+            f"--protected belongs to one clip and one task, not {len(clips)} and {len(tasks)}",
+            hint="name that clip alone, and its task: --tasks edit",
+        )
+    _probe(protected)
 
 
 def _clips(clips: Sequence[Path]) -> Sequence[Path]:

@@ -62,6 +62,21 @@ KINDS = typer.Option(
 RESULTS = typer.Option(None, "--write-results", help="Write a page of all results found in --out.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress, no tables.")
 
+LEAST_FRAMES = 3
+"""Of a clip: fewer have no neighbours to average."""
+FIRST_FRAMES = typer.Option(
+    17, "--frames", help=f"First frames of each clip, {LEAST_FRAMES} or more; 0 is all.", min=0
+)
+RUNS = typer.Option(
+    False,
+    "--runs",
+    help="Whole runs as well: passes, flicker, with and without the cache, and clean input.",
+)
+RUNS_ONLY = typer.Option(False, "--runs-only", help="Whole runs, and no rows of each repair.")
+PROTECTED = typer.Option(
+    None, "--protected", help="The one clip as protect wrote it, so that it need not be done again."
+)
+
 
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "data": (Path, DATA),

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from magdr_video.baselines.registry import DETECTORS, RECONSTRUCTORS
+from magdr_video.benchmark import clip_bench, clip_cells
+from magdr_video.benchmark.clip_cells import ClipPlan as ClipBenchmark
 from magdr_video.command import main
 from magdr_video.command.benchmark_options import plan_of
+from tests.clips import ClipPlan, make_clip
 
 
 def code_of(arguments: list[str]) -> int:
@@ -91,3 +94,60 @@ def test_all_baselines_are_left_out_by_one_word_and_one_by_its_own() -> None:
 
     assert set(skipped("baselines")) == {*DETECTORS, *RECONSTRUCTORS}
     assert skipped("otd, me-net") == ("otd", "me-net")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "word"),
+    [
+        (["a.mp4", "b.mp4", "--tasks", "edit"], 2, "not 2 and 1"),
+        (["a.mp4"], 2, "not 1 and 3"),
+        (["a.mp4", "--tasks", "edit"], 3, "none.mkv"),
+    ],
+)
+def test_a_protected_version_belongs_to_one_clip_and_one_task(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, word: str
+) -> None:
+    given = str(tmp_path / "none.mkv")
+    assert code_of(["clips", *flags, "--protected", given, "--out", str(tmp_path)]) == code
+    assert word in capsys.readouterr().err
+
+
+def test_a_protected_version_of_another_size_is_refused_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_clip(tmp_path / "a.mp4", ClipPlan(frames=3))
+    make_clip(tmp_path / "b.mp4", ClipPlan(frames=3, width=32))
+    monkeypatch.setattr(clip_cells, "subjects", lambda plan: pytest.fail("loaded"))
+    flags = ["--tasks", "edit", "--protected", str(tmp_path / "b.mp4"), "--out", str(tmp_path)]
+    assert code_of(["clips", str(tmp_path / "a.mp4"), *flags]) == 3
+    assert "frames of 32x48" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("frames", "code"), [("2", 2), ("-1", 2), ("0", 3), ("3", 3)])
+def test_a_clip_is_measured_whole_or_in_enough_frames_to_average(
+    tmp_path: Path, frames: str, code: int
+) -> None:
+    assert code_of(["clips", "none.mp4", "--frames", frames, "--out", str(tmp_path)]) == code
+
+
+@pytest.mark.parametrize(
+    ("flags", "versions", "runs"),
+    [([], True, False), (["--runs"], True, True), (["--runs-only"], False, True)],
+)
+def test_whole_runs_stand_beside_the_rows_of_repairs_or_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    versions: bool,
+    runs: bool,
+) -> None:
+    make_clip(tmp_path / "a.mp4", ClipPlan(frames=3))
+    plans = []
+
+    def measured(plan: ClipBenchmark, out: Path, say: object) -> dict[str, list[object]]:
+        plans.append(plan)
+        return {"rows": []}
+
+    monkeypatch.setattr(clip_bench, "run_clips", measured)
+    assert code_of(["clips", str(tmp_path / "a.mp4"), "--out", str(tmp_path), *flags]) == 0
+    assert [(plan.versions, plan.runs) for plan in plans] == [(versions, runs)]

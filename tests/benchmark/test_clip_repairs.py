@@ -1,4 +1,4 @@
-"""Rows of a protected clip: what they compare, and that every version is cut alike."""
+"""Rows of a protected clip: what they compare."""
 
 from __future__ import annotations
 
@@ -7,33 +7,28 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from magdr_video.benchmark.clip_cuts import LOSSLESS, cut_clip, first_frames
+from magdr_video.benchmark.clip_cuts import LOSSLESS, ClipPair
 from magdr_video.benchmark.clip_repairs import (
+    CODEC_ALONE,
     WINDOWS,
     Bench,
-    Run,
     as_fitted,
     averaged,
+    best_classical,
     best_single,
+    measure_versions,
     rows_of,
     shared_attack,
 )
-from magdr_video.benchmark.tables import clip_tables
+from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import Fit, RecNetTable
-from magdr_video.report import report_document
 from magdr_video.settings import load_settings
 from magdr_video.transforms import apply_chain, parse_chain
-from magdr_video.types import RunReport
-from magdr_video.video.clip_info import ClipInfo
-from magdr_video.video.colour import rgb_to_batch
-from magdr_video.video.reader import ClipReader
-from magdr_video.video.writer import ClipWriter
-from tests.faces.batches import make_clip
+from magdr_video.types import TransformChoice
 from tests.toys import ToyGenerator, pictures
 
 BLUR, PAIR = parse_chain("gaussian(sigma=0.7)"), parse_chain("median(size=3) > jpeg(quality=75)")
@@ -88,6 +83,66 @@ def test_the_best_single_transform_is_the_first_of_the_denoisers() -> None:
     assert best_single(RecNetTable("edit", "", Fit(PAIR), Fit(), ())) == PAIR
 
 
+PURIFY = TransformChoice("purifier")
+
+
+@pytest.mark.parametrize(
+    ("layers", "chain"),
+    [(((PURIFY, *PAIR),), PAIR[:1]), ((BLUR, PAIR), BLUR), (((PURIFY,), PAIR), ()), ((), ())],
+)
+def test_the_best_classical_transform_is_the_first_denoiser_without_learned_weights(
+    layers: tuple[Chain, ...], chain: Chain
+) -> None:
+    assert best_classical(RecNetTable("edit", "", Fit(PAIR), Fit(), layers)) == chain
+
+
+def test_the_row_of_the_best_classical_transform_stands_before_the_best_of_all() -> None:
+    held = bench(3)
+    crops = noisy(held.clean)
+    held.models.recnet = dataclasses.replace(TABLE, layers=(PAIR,))  # type: ignore[misc]
+    rows = rows_of(held, crops, budget=0)
+    assert [row["row"] for row in rows[:3]] == [
+        "no defence",
+        "best classical single transform",
+        "best single transform",
+    ]
+    assert rows[1]["psnr"] == held.row("", apply_chain(crops, PAIR[:1]))["psnr"]
+    held.models.recnet = dataclasses.replace(TABLE, layers=())  # type: ignore[misc]
+    names = [row["row"] for row in rows_of(held, crops, budget=0)]
+    assert "best classical single transform" not in names
+
+
+class NamedCrops:
+    """Crops by the name of a version."""
+
+    def __init__(self, held: dict[str, Tensor]) -> None:
+        self.held = held
+
+    def crops(self, clip: Path) -> Tensor:
+        return self.held[clip.name]
+
+
+def test_what_a_codec_leaves_of_the_clean_clip_is_a_row_of_its_versions_alone() -> None:
+    held = bench(3)
+    encoded = (held.clean + 0.01).clamp(0, 1)
+    attacked = noisy(held.clean)
+    cuts = NamedCrops({"attacked": attacked, "clean": held.clean, "encoded": encoded})
+    pairs = {
+        LOSSLESS: ClipPair(Path("clean"), Path("attacked")),
+        23: ClipPair(Path("encoded"), Path("attacked")),
+    }
+    versions = measure_versions(held, cuts, pairs, 0, lambda text: None)  # type: ignore[arg-type]
+    assert [(found["crf"], found["shared"]) for found in versions] == [
+        (LOSSLESS, False),
+        (23, False),
+        (None, True),
+    ]
+    rows = [{row["row"]: row["psnr"] for row in found["rows"]} for found in versions]
+    assert [CODEC_ALONE in found for found in rows] == [False, True, False]
+    assert rows[1][CODEC_ALONE] == held.row("", encoded)["psnr"]
+    assert rows[0]["no defence"] == held.row("", attacked)["psnr"]
+
+
 def test_an_average_at_the_ends_of_a_clip_takes_the_frames_there_are() -> None:
     held = bench(3)
     crops = noisy(held.clean)
@@ -102,50 +157,3 @@ def test_a_shared_perturbation_is_the_same_in_all_frames_and_within_its_bound() 
     assert 0 < float(change.abs().max()) <= 0.025 + 1e-5
     for other in change[1:]:
         torch.testing.assert_close(other, change[0])
-
-
-def test_the_first_frames_of_a_batch_and_no_more() -> None:
-    batch = next(iter(make_clip(8, size=8)))
-    cut = first_frames(batch, 3)
-    assert len(cut) == 3 and len(first_frames(batch, 20)) == 8
-    np.testing.assert_array_equal(cut.planes[0], batch.planes[0][:3])
-
-
-@pytest.mark.parametrize(("crf", "loss"), [(LOSSLESS, 0.0), (28, 0.5)])
-def test_a_clip_is_cut_to_its_first_frames_lossless_or_encoded(
-    tmp_path: Path, crf: int, loss: float
-) -> None:
-    rng = np.random.default_rng(0)
-    info = ClipInfo.synthetic(64, 64, 25)
-    source, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
-    rgb = rng.integers(0, 255, (6, 64, 64, 3), dtype=np.uint8)
-    with ClipWriter(source, info, crf=0) as writer:
-        writer.write(rgb_to_batch(rgb, info))
-    cut_clip(source, target, crf=crf, frames=4)
-    with ClipReader(source) as held:
-        before = np.concatenate([batch.planes[0] for batch in held])
-    with ClipReader(target) as held:
-        after = np.concatenate([batch.planes[0] for batch in held])
-    assert len(after) == 4
-    apart = float(np.abs(after.astype(float) - before[:4]).mean())
-    assert apart >= loss and (loss > 0 or apart == 0)
-
-
-def test_a_run_without_a_verdict_has_its_row_beside_one_with_verdicts() -> None:
-    lines = []
-    for enabled in ("false", "true"):
-        settings = load_settings(task="edit", overrides=[f"detection.enabled={enabled}"])
-        report = RunReport(faces=6, faces_perturbed=4, generator_passes=9)
-        document = report_document(
-            command="defend", source="a", output="b", settings=settings, report=report
-        )
-        lines.append(Run(torch.tensor([30.0, 32.0]), 1.5, document["run"]).about(enabled))
-    clip = {"task": "edit", "clip": "a", "faces": 6, "versions": [_version()], "runs": lines}
-    (without, with_verdicts) = clip_tables([clip])[-1].rows
-    assert without[3:5] == ("1.500", "-")
-    assert with_verdicts[3:5] == ("1.500", "4 of 6")
-
-
-def _version() -> dict[str, Any]:
-    row = {"row": "no defence", "psnr": {"mean": 20.0, "low": 19.0, "high": 21.0, "count": 6}}
-    return {"rows": [row], "shared": False, "crf": 0}

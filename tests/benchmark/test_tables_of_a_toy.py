@@ -18,11 +18,9 @@ from magdr_video.benchmark import (
     trained,
     trials,
 )
-from magdr_video.benchmark.clip_cells import packed, unpacked
 from magdr_video.benchmark.judges import ALWAYS, MAGDR
 from magdr_video.benchmark.scene import Scene
 from magdr_video.benchmark.tables import (
-    clip_tables,
     codec_detection_tables,
     detection_tables,
     full_tables,
@@ -200,36 +198,6 @@ def test_the_grid_shows_input_and_output_of_each_row(scene: Scene, restored: lis
     assert names[:2] == ["clean", repairs.NOTHING]
     assert repairs.MAGDR in names
     assert all(picture.dtype == torch.uint8 for _, held in lines for _, picture in held)
-
-
-def test_a_clip_has_a_column_for_each_codec() -> None:
-    held = {"mean": 30.0, "low": 29.0, "high": 31.0, "count": 17}
-    rows = [{"row": "no defence", "psnr": held, "flicker": 1.0}]
-    versions = [{"crf": crf, "shared": False, "rows": rows} for crf in (0, 23)]
-    versions.append({"crf": None, "shared": True, "rows": rows})
-    found = unpacked(packed({"clip": "a.mp4", "faces": 17, "versions": versions, "runs": []}))
-    (table,) = clip_tables([{"task": "edit", **found}])
-    last = "lossless, one perturbation for all frames"
-    assert table.head == ("row", "lossless", "H.264 crf 23", last)
-    assert table.rows == (("no defence", "30.0", "30.0", "30.0"),)
-    whole = {
-        "run": "defended",
-        "psnr": held,
-        "flicker": 1.5,
-        "passes a face": 1.25,
-        "choices": 2,
-        "faces": 17,
-        "faces_perturbed": 16,
-        "searches": 0,
-        "recipe_hits": 14,
-        "faces_unresolved": 1,
-    }
-    _, runs = clip_tables([{"task": "edit", **found, "runs": [whole]}])
-    assert runs.title == "Whole runs, edit, a.mp4, 17 face-frames"
-    seen = dict(zip(runs.head, runs.rows[0], strict=True))
-    assert seen["PSNR (O) [95 %], dB"] == "30.0 [29.0, 31.0]"
-    assert seen["generator passes a face-frame"] == "1.250" and seen["perturbed"] == "16 of 17"
-    assert (seen["repairs chosen"], seen["reused"], seen["unresolved"]) == ("2", "14", "1")
 
 
 def test_a_face_is_attacked_once_however_many_are_asked_for(
