@@ -18,6 +18,7 @@ NeurIPS 2018), since crops are aligned.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -59,6 +60,20 @@ class Painting:
     def image(self) -> Tensor:
         """(F, 3, S, S): moved and painted."""
         return self.moved + self.share * (self.paint - self.moved)
+
+
+LEAST_ROWS = 4
+"""Rows below which a processor multiplies matrices in another order. A face would then come out of
+a batch of one in other last bits than out of one of eight, and now and then another 8-bit level."""
+
+
+def in_enough_rows(call: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """`call` of rows (F, ...), filled up with copies of the last to `LEAST_ROWS`."""
+    missing = LEAST_ROWS - len(rows)
+    if missing <= 0 or len(rows) == 0:
+        return call(rows)
+    copies = rows[-1:].expand(missing, *rows.shape[1:])
+    return call(torch.cat([rows, copies]))[: len(rows)]
 
 
 def move(images: Tensor, flow: Tensor) -> Tensor:
@@ -103,7 +118,8 @@ class FilmBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(F, C, h, w) to the same."""
-        scale, shift = self.film(condition)[:, :, None, None].chunk(2, dim=1)
+        told = in_enough_rows(self.film, condition)
+        scale, shift = told[:, :, None, None].chunk(2, dim=1)
         inner = F.relu(self.inner(self.first(x)) * (1 + scale) + shift)
         out: Tensor = x + self.outer(self.second(inner))
         return out
@@ -171,7 +187,7 @@ class WarpedGenerator(nn.Module):
         small = F.interpolate(
             images, size=(READ_SIZE, READ_SIZE), mode="bilinear", align_corners=False
         )
-        return self.reader.logits(small)
+        return in_enough_rows(self.reader.logits, small)
 
     def _encoded(self, images: Tensor, told: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features: at half of the resolution, at a quarter before and after the blocks."""

@@ -8,7 +8,7 @@ import torch
 
 from magdr_video.models.architecture import recognise
 from magdr_video.models.checkpoint import assemble
-from magdr_video.models.warped import FLOW_SCALE, WarpedGenerator, move
+from magdr_video.models.warped import FLOW_SCALE, WarpedGenerator, in_enough_rows, move
 
 
 def net(condition: int = 17) -> WarpedGenerator:
@@ -69,6 +69,32 @@ def test_the_output_does_not_depend_on_the_batch(side: int) -> None:
     alone = torch.cat([made(images[i : i + 1], asked[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(made(images, asked), alone, rtol=1e-3, atol=1e-4)
     assert made.features(images, asked).shape == (3, 16, side // 4, side // 4)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 6])
+def test_few_rows_are_filled_up_for_the_matrices_and_come_out_alone(rows: int) -> None:
+    seen = []
+
+    def double(given: torch.Tensor) -> torch.Tensor:
+        seen.append(len(given))
+        return given * 2
+
+    given = torch.rand(rows, 5)
+    assert torch.equal(in_enough_rows(double, given), given * 2)
+    assert seen == [max(rows, 4)]
+    assert in_enough_rows(double, given[:0]).shape == (0, 5)
+
+
+def test_reader_and_film_get_enough_rows_of_a_single_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen = net(), []
+    for part in (made.reader, made.blocks[0].film):
+        name = "logits" if part is made.reader else "forward"
+        call = getattr(part, name)
+        monkeypatch.setattr(
+            part, name, lambda rows, call=call: (seen.append(len(rows)), call(rows))[1]
+        )
+    made(torch.rand(1, 3, 64, 64), torch.rand(1, 17))
+    assert seen == [4, 4]
 
 
 @pytest.mark.parametrize(
