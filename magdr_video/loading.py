@@ -20,6 +20,7 @@ from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable, load_recnet, unfitted
 from magdr_video.settings import Settings, preset_folder
 from magdr_video.transforms import guided
+from magdr_video.transforms.purify import MOTION_WEIGHTS as MOTION_PURIFIER
 from magdr_video.transforms.purify import WEIGHTS as PURIFIER
 from magdr_video.translation import Translator, condition_values, load_translator
 
@@ -195,6 +196,9 @@ def _unlike(
         other.append(f"other weights than {settings.model.generator}")
     if table.purifier and table.purifier != zoo.find(PURIFIER).sha256:
         other.append("another purifier")
+    moving = table.motion_purifier if isinstance(table, RecNetTable) else ""
+    if moving and moving != zoo.find(MOTION_PURIFIER).sha256:
+        other.append("another motion purifier")
     if not other:
         silent = f"table {path.name} does not say which purifier it was fitted with"
         return () if table.purifier else (silent,)

@@ -29,12 +29,12 @@ from magdr_video.faces.regions import region_masks
 from magdr_video.loading import Models
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import RecNetTable
-from magdr_video.reconstruction.temporal import average_along_motion
+from magdr_video.reconstruction.temporal import average_along_motion, window_around
 from magdr_video.settings import Settings
 from magdr_video.stages.chooser import Chooser, Faces
 from magdr_video.stages.generator import chunk_for
 from magdr_video.staging import asked_for
-from magdr_video.transforms import apply_chain
+from magdr_video.transforms import apply_chain, purify_along_motion
 from magdr_video.translation import translate_in_pieces
 from magdr_video.types import RunReport
 
@@ -79,12 +79,12 @@ class Bench:
 
 
 def averaged(crops: Tensor, window: int) -> Tensor:
-    """Every crop averaged with its neighbours."""
-    reach, pictures = window // 2, crops.cpu()
+    """Every crop averaged with its neighbours, as many at the ends as in the middle."""
+    pictures = crops.cpu()
 
     def average(place: int) -> Tensor:
-        near = range(max(place - reach, 0), min(place + reach + 1, len(crops)))
-        return average_along_motion([pictures[at] for at in near], place - near[0])
+        near = window_around(place, len(crops), window)
+        return average_along_motion([pictures[at] for at in near], near.index(place))
 
     return torch.stack(side_by_side(average, range(len(crops)))).to(crops)
 
@@ -120,10 +120,12 @@ def chosen(bench: Bench, crops: Tensor, base: Tensor, budget: int, *, averaged: 
 def as_fitted(bench: Bench, crops: Tensor) -> Tensor:
     """Every crop as a run repairs it without a search; without a detector, by the table alone."""
     table = bench.table
-    mean = averaged(crops, table.window)
+    base = averaged(crops, table.window)
+    if table.motion_purifier:
+        base = purify_along_motion(base, crops)
     if bench.models.table is None:
-        return apply_chain(mean, table.averaged.default)
-    return chosen(bench, crops, mean, 0, averaged=True)
+        return apply_chain(base, table.averaged.default)
+    return chosen(bench, crops, base, 0, averaged=True)
 
 
 def best_single(table: RecNetTable) -> Chain:
@@ -161,6 +163,8 @@ def rows_of(bench: Bench, crops: Tensor, budget: int) -> list[dict[str, Any]]:
         rows.append(bench.row(f"average of {window}", mean))
         chained = apply_chain(mean, table.averaged.default or table.single.default)
         rows.append(bench.row(f"average of {window}, chain", chained))
+        purified = purify_along_motion(mean, crops)
+        rows.append(bench.row(f"average of {window}, motion purifier", purified))
     rows.append(bench.row("as fitted", as_fitted(bench, crops)))
     return rows
 

@@ -15,6 +15,7 @@ RECIPES = (
     "calibrate",
     "cyclegan",
     "ganimation",
+    "motion-purifier",
     "parser",
     "purifier",
     "recnet",
@@ -38,6 +39,7 @@ def train(
         return
     if name not in RECIPES:
         raise UsageError(f"there is no recipe '{name}'", hint=nearest(name, RECIPES))
-    module = importlib.import_module(ELSEWHERE.get(name, f"magdr_video.training.{name}"))
+    here = f"magdr_video.training.{name.replace('-', '_')}"
+    module = importlib.import_module(ELSEWHERE.get(name, here))
     sys.argv = [f"magdr-video train {name}", *context.args]
     module.main()

@@ -38,7 +38,7 @@ class Blueprint:
     """All that must be known to build a network."""
 
     architecture: str
-    """stargan, ganimation, cyclegan, bisenet, au-estimator or purifier."""
+    """stargan, ganimation, cyclegan, bisenet, au-estimator, purifier or motion-purifier."""
     layout: str
     """Whose key names these are: yunjey, vipermu, pumarola, donydchen, junyanz, zllrunning;
     attention for the attention-guided forms, warped for the forms that move pixels before they
@@ -159,6 +159,9 @@ def recognise(shapes: Shapes, *, claimed: str = "") -> Blueprint:
         if "enter.weight" in shapes and "gate.0.weight" in shapes:
             blocks = _count_blocks(shapes, r"deep\.(\d+)\.")
             return Blueprint("purifier", "magdr", shapes["enter.weight"][0], blocks)
+        if "enter.weight" in shapes and "leave.weight" in shapes:
+            blocks = _count_blocks(shapes, r"deep\.(\d+)\.")
+            return Blueprint("motion-purifier", "magdr", shapes["enter.weight"][0], blocks)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"the checkpoint lacks or misshapes a tensor: {error}") from error
     first = ", ".join(sorted(shapes)[:4]) or "none"

@@ -117,6 +117,10 @@ def build(blueprint: Blueprint) -> nn.Module:
         from magdr_video.models.purifier import Purifier
 
         return Purifier(width=width, blocks=blocks)
+    if blueprint.architecture == "motion-purifier":
+        from magdr_video.models.motion_purifier import MotionPurifier
+
+        return MotionPurifier(width=width, blocks=blocks)
     from magdr_video.models.au_estimator import AUEstimator
 
     return AUEstimator(width=width)

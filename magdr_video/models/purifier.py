@@ -99,7 +99,44 @@ class Block(nn.Module):
         return out
 
 
-class Purifier(nn.Module):
+class TwoScale(nn.Module):
+    """Channels at half resolution, twice as many at a quarter, and back.
+
+    Args:
+        inputs: channels that come in, four for each of a picture's.
+        outputs: channels of `leave`, which begin at zero.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(inputs, width, 3, padding=1)
+        self.fine = Block(width)
+        self.down = nn.Conv2d(width, 2 * width, 2, stride=2)
+        self.deep = nn.Sequential(*(Block(2 * width) for _ in range(blocks)))
+        self.up = nn.Conv2d(2 * width, 4 * width, 1)
+        self.merge = Block(width)
+        self.leave = nn.Conv2d(width, outputs, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
+
+    def maps(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """(F, inputs, h, w) to what `leave` reads, (F, C, h, w), and the deep maps below."""
+        fine = self.fine(F.relu(self.enter(values)))
+        deep = self.deep(F.relu(self.down(fine)))
+        return self.merge(fine + F.pixel_shuffle(self.up(deep), 2)), deep
+
+
+def padded(faces: Tensor) -> Tensor:
+    """Faces (F, C, H, W) with sides that are multiples of `MULTIPLE`, by reflection."""
+    height, width = faces.shape[-2:]
+    # Reflection may not reach beyond the picture, which a side of 1 or 2 would ask for.
+    pad = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+    mode = "reflect" if min(height, width) >= MULTIPLE else "replicate"
+    return F.pad(faces, pad, mode=mode) if any(pad) else faces
+
+
+class Purifier(TwoScale):
     """Faces in [-1, 1] to the perturbation they carry, in the same units.
 
     Args:
@@ -108,23 +145,15 @@ class Purifier(nn.Module):
     """
 
     def __init__(self, *, width: int = 32, blocks: int = 3) -> None:
-        super().__init__()
-        self.enter = nn.Conv2d(12, width, 3, padding=1)
-        self.fine = Block(width)
-        self.down = nn.Conv2d(width, 2 * width, 2, stride=2)
-        self.deep = nn.Sequential(*(Block(2 * width) for _ in range(blocks)))
-        self.up = nn.Conv2d(2 * width, 4 * width, 1)
-        self.merge = Block(width)
-        self.leave = nn.Conv2d(width, 24, 3, padding=1)
+        super().__init__(12, 24, width, blocks)
         self.gate = nn.Sequential(
             nn.Linear(4 * width + STATISTICS, 2 * width),
             nn.ReLU(inplace=True),
             nn.Linear(2 * width, 1),
         )
-        nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         with torch.no_grad():
-            self.leave.bias.zero_()[12:] = TRUST
+            self.leave.bias[12:] = TRUST
 
     def features(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the last layers read of faces (F, 3, H, W), H and W multiples of 4.
@@ -133,9 +162,7 @@ class Purifier(nn.Module):
             Maps (F, C, H/2, W/2) for `leave`, facts (F, 4 C + 10) for `gate`, and what the guided
             filter takes out, (F, 3, H, W).
         """
-        fine = self.fine(F.relu(self.enter(F.pixel_unshuffle(faces, 2))))
-        deep = self.deep(F.relu(self.down(fine)))
-        merged = self.merge(fine + F.pixel_shuffle(self.up(deep), 2))
+        merged, deep = self.maps(F.pixel_unshuffle(faces, 2))
         filtered = guided_residual(faces)
         # The mean tells of all of it, the spread of what is local; both are free of the size.
         spread = (deep.var(dim=(2, 3), correction=0) + 1e-6).sqrt()
@@ -145,10 +172,7 @@ class Purifier(nn.Module):
     def parts(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """The ungated residual (F, 3, H, W) and the logit of the gate (F,)."""
         height, width = faces.shape[-2:]
-        # Reflection may not reach beyond the picture, which a side of 1 or 2 would ask for.
-        pad = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        mode = "reflect" if min(height, width) >= MULTIPLE else "replicate"
-        merged, facts, filtered = self.features(F.pad(faces, pad, mode=mode) if any(pad) else faces)
+        merged, facts, filtered = self.features(padded(faces))
         extra, weight = F.pixel_shuffle(self.leave(merged), 2).chunk(2, dim=1)
         residual = extra + torch.sigmoid(weight) * filtered
         return residual[..., :height, :width], self.gate(facts).squeeze(1)

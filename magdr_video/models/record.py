@@ -26,6 +26,7 @@ TASKS = {
     "bisenet": "parse",
     "au-estimator": "driving",
     "purifier": "purify",
+    "motion-purifier": "purify",
 }
 
 ALIGNMENTS = ("ffhq", "celeba", "openface", "box")

@@ -51,7 +51,8 @@ class RecNetTable:
     single: Fit
     """Of crops alone."""
     averaged: Fit
-    """Of a clip's crops, averaged over `window` frames."""
+    """Of a clip's crops, averaged over `window` frames and, where `motion_purifier` names it,
+    purified along the motion."""
     layers: tuple[tuple[TransformChoice, ...], ...]
     """Q_i: for each layer the best setting of every category that fitted well, best first."""
     window: int = 1
@@ -62,6 +63,9 @@ class RecNetTable:
     purifier: str = ""
     """SHA-256 of the purifier's weights, with which chains were tried; empty where a table tells
     none."""
+    motion_purifier: str = ""
+    """SHA-256 of the motion purifier's weights where it follows the average; empty where the
+    average alone fitted better."""
     digest: str = field(default="", compare=False)
     """SHA-256 of the file; empty where there is none."""
 
@@ -103,6 +107,7 @@ def load_recnet(path: Path) -> RecNetTable:
             window=int(held["averaged"]["window"]),
             margin=float(held["search"]["margin"]),
             purifier=held.get("purifier", ""),
+            motion_purifier=held.get("motion_purifier", ""),
             digest=hashlib.sha256(text.encode()).hexdigest(),
         )
     except OSError as error:

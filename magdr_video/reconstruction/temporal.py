@@ -107,6 +107,12 @@ def _thrice(plane: Image) -> Image:
     return np.asarray(cv2.merge([plane, plane, plane]))
 
 
+def window_around(place: int, count: int, window: int) -> range:
+    """The `window` of `count` frames around a place; at the ends it lies on one side of it."""
+    first = max(min(place - window // 2, count - window), 0)
+    return range(first, min(first + window, count))
+
+
 def average_views(views: Sequence[View], centre: int) -> Image:
     """As `average_along_motion`, of views, to (3, S, S) float32."""
     own = views[centre]

@@ -53,7 +53,8 @@ class Restorer:
         chosen = np.flatnonzero(verdict.perturbed).tolist()
         frames = face_frames(batch, crops)
         uses = self._uses(chosen, frames, crops, verdict)
-        steadied = steady(batch, crops, around, chosen, self.window)
+        purified = bool(self.chooser.table.motion_purifier)
+        steadied = steady(batch, crops, around, chosen, self.window, purified=purified)
         self._decide(uses, steadied, crops, masks, condition)
         out = crops.data.clone()
         for index, repaired in self._repairs(uses, steadied, masks).items():

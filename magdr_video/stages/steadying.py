@@ -1,4 +1,4 @@
-"""Crops averaged along the motion of their track, over the batches around."""
+"""Crops averaged and purified along the motion of their track, over the batches around."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from magdr_video.device import side_by_side
 from magdr_video.pipeline import Neighbours, face_frames
 from magdr_video.reconstruction.recnet import faithful
 from magdr_video.reconstruction.temporal import average_views, view_of
+from magdr_video.transforms import purify_along_motion
 from magdr_video.types import FaceCrops, FrameBatch
 
 LEAST_FRAMES = 3
@@ -18,7 +19,13 @@ LEAST_FRAMES = 3
 
 
 def steady(
-    batch: FrameBatch, crops: FaceCrops, around: Neighbours, chosen: Sequence[int], window: int
+    batch: FrameBatch,
+    crops: FaceCrops,
+    around: Neighbours,
+    chosen: Sequence[int],
+    window: int,
+    *,
+    purified: bool = False,
 ) -> dict[int, tuple[Tensor, bool]]:
     """Each chosen crop, averaged where its track allows, and whether it was.
 
@@ -26,6 +33,7 @@ def steady(
         chosen: indexes of crops of the batch.
         window: frames, odd; the crop is in their middle, or as near to it as its track allows, so
             that the first and the last faces of a track are averaged as well.
+        purified: the motion purifier makes the repaired frame of an average and its frame.
     """
     runs = _tracks_in_time(batch, crops, around)
     frames, tracks = face_frames(batch, crops), crops.faces.track.tolist()
@@ -44,6 +52,8 @@ def steady(
         return torch.from_numpy(average_views(window, near[index].index(frames[index])))
 
     averaged = torch.stack(side_by_side(average, rows)).to(crops.data)
+    if purified:
+        averaged = purify_along_motion(averaged, crops.data[rows])
     kept = faithful(crops.data[rows], averaged).tolist()
     for index, one, is_faithful in zip(rows, averaged, kept, strict=True):
         if is_faithful:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,15 +17,29 @@ from magdr_video.training.attacked_faces import attack, rate_of_frames
 from magdr_video.training.chain_trials import Trials, kept
 from magdr_video.training.clean_faces import film, list_hash
 from magdr_video.training.repair_faces import Subject
+from magdr_video.transforms import purify_along_motion
 
-WINDOWS = (1, 3, 5, 9)
-"""Frames that are averaged; 1 averages none."""
+
+class Base(NamedTuple):
+    """What a clip's chain begins with."""
+
+    window: int
+    """Frames that are averaged; 1 averages none."""
+    purified: bool = False
+    """The motion purifier makes the frame of its average."""
+
+    def __str__(self) -> str:
+        frames = "frames alone" if self.window == 1 else f"average of {self.window} frames"
+        return f"{frames}, motion purifier" if self.purified else frames
+
+
+BASES = (Base(1), Base(5), Base(9), Base(9, purified=True))
 
 CENTRES = 3
 """Frames in the middle of a view that are repaired: how strongly an attack hits differs by up to
 10 dB between frames of a view, and one of them would be a draw of lots."""
 
-FRAMES = WINDOWS[-1] + CENTRES - 1
+FRAMES = max(base.window for base in BASES) + CENTRES - 1
 
 DRIFT = (0.2, 0.1, 0.001)
 """Deviation from frame to frame of what alignment leaves: shift px, turn degrees, scale. The median
@@ -74,8 +89,8 @@ def moving_views(file: Path, size: int, frames: int, seed: int) -> Tensor:
 
 def averaged_views(
     subject: Subject, files: Sequence[Path], *, seed: int, cache: Path | None
-) -> dict[int, Trials]:
-    """Averages of moving views, each frame attacked on its own in the frame, by window.
+) -> dict[Base, Trials]:
+    """Averages of moving views, each frame attacked on its own in the frame, by `BASES`.
 
     The trials hold every view as it is and encoded, each with all of `LEFT` (`KINDS`).
     """
@@ -105,15 +120,25 @@ def averaged_views(
     clean = torch.cat([view[_centres()] for view in views])
     every = condition.repeat_interleave(CENTRES, dim=0)
 
-    def trials(window: int) -> Trials:
-        parts = [
-            torch.cat([averaged(v, window) for v in of]).to(clean) for of in (attacked, filmed)
-        ]
-        left = [clean + (part - clean) * share for share in LEFT for part in parts]
-        count = len(left)
-        return subject.trials(torch.cat(left), every.repeat(count, 1), clean.repeat(count, 1, 1, 1))
+    alone = [torch.cat([view[_centres()] for view in of]).to(clean) for of in (attacked, filmed)]
 
-    return {window: trials(window) for window in WINDOWS}
+    def trials(base: Base) -> Trials:
+        means = [
+            torch.cat([averaged(view, base.window) for view in of]).to(clean)
+            for of in (attacked, filmed)
+        ]
+        rows = []
+        for share in LEFT:
+            for mean, frame in zip(means, alone, strict=True):
+                mean_left, frame_left = (clean + (part - clean) * share for part in (mean, frame))
+                repaired = (
+                    purify_along_motion(mean_left, frame_left) if base.purified else mean_left
+                )
+                rows.append(repaired)
+        count = len(rows)
+        return subject.trials(torch.cat(rows), every.repeat(count, 1), clean.repeat(count, 1, 1, 1))
+
+    return {base: trials(base) for base in BASES}
 
 
 def _centres() -> slice:

@@ -119,14 +119,14 @@ def _blurred(translator: Translator) -> Generate:
     return generate
 
 
-def _attack(
+def attacked_alike(
     translator: Translator,
     faces: Tensor,
     condition: Tensor,
     kind: str,
     rng: np.random.Generator,
 ) -> Tensor:
-    """One attack on (F, 3, S, S) in [0, 1], rounded to 8 bits."""
+    """One attack, of one strength, on (F, 3, S, S) in [0, 1]; rounded to 8 bits."""
     epsilon, steps = float(rng.uniform(*STRENGTHS)), int(rng.integers(4, 9))
     generate: Generate = translator.translate
     if kind == "joint" and translator.record.task != "replace":
@@ -163,7 +163,7 @@ def make_piece(translator: Translator, faces: Tensor, rng: np.random.Generator, 
     parts = []
     for start in range(0, len(faces), 2):
         pair = slice(start, start + 2)
-        parts.append(_attack(translator, clean[pair], condition[pair], kind, rng))
+        parts.append(attacked_alike(translator, clean[pair], condition[pair], kind, rng))
     attacked = torch.cat(parts)
     crf = int(rng.choice(CRFS))
     filmed = film(torch.cat([clean, attacked]), crf)

@@ -61,7 +61,8 @@ def _levels(images: Tensor) -> Tensor:
     return (images.clamp(0, 1) * 255).round() / 255
 
 
-def _attacked(piece: Piece, face: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def attacked_view(piece: Piece, face: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A view of an attacked face and what it should be, (3, S, S) each, in [0, 1]."""
     clean, attacked = piece.clean[face].float() / 255, piece.attacked[face].float() / 255
     kind = rng.random()
     if kind < 0.25:
@@ -102,7 +103,7 @@ def draw_views(piece: Piece, count: int, size: int, rng: np.random.Generator) ->
     given, wanted = [], []
     for index, face in enumerate(faces):
         if index < attacked:
-            one, other = _attacked(piece, int(face), rng)
+            one, other = attacked_view(piece, int(face), rng)
         else:
             one = other = _clean(piece, int(face), rng)
         top, left = rng.integers(0, one.shape[-1] - size + 1, 2)

@@ -22,7 +22,7 @@ from magdr_video.models import zoo
 from magdr_video.settings import TASKS, preset_folder
 from magdr_video.training.chain_trials import Trials
 from magdr_video.training.clean_faces import face_files, list_hash
-from magdr_video.training.moving_views import averaged_views
+from magdr_video.training.moving_views import Base, averaged_views
 from magdr_video.training.recnet_fit import fit
 from magdr_video.training.recnet_report import held_out_lines, training_lines
 from magdr_video.training.recnet_search import with_margin
@@ -66,7 +66,7 @@ def pretrain(
     def say(line: str) -> None:
         print(f"{task}: {line}", flush=True)
 
-    def attacked(files: Sequence[Path], faces: int, seed: int) -> tuple[Trials, dict[int, Trials]]:
+    def attacked(files: Sequence[Path], faces: int, seed: int) -> tuple[Trials, dict[Base, Trials]]:
         single = attacked_faces(subject, files[:faces], seed=seed, cache=cache)
         return single, averaged_views(subject, files[faces:], seed=seed, cache=cache)
 

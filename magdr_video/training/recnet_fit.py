@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from magdr_video.models import zoo
 from magdr_video.reconstruction.composer import Chain
 from magdr_video.reconstruction.fitted import Fit, RecNetTable
 from magdr_video.training.chain_trials import (
@@ -19,7 +20,9 @@ from magdr_video.training.chain_trials import (
     rank_settings,
     settings_of,
 )
+from magdr_video.training.moving_views import Base
 from magdr_video.transforms import LAYERS
+from magdr_video.transforms.purify import MOTION_WEIGHTS
 
 Say = Callable[[str], None]
 
@@ -84,8 +87,8 @@ class Fitted:
     table: RecNetTable
     ranked: list[Ranked]
     single: Tried
-    averaged: dict[int, Tried]
-    """By window, on moving views."""
+    averaged: dict[Base, Tried]
+    """On moving views, by what the chains begin with."""
 
 
 def region_chains(trials: Trials, tried: Tried, candidates: Sequence[Chain]) -> dict[str, Chain]:
@@ -136,9 +139,9 @@ def _layers(ranked: Sequence[Ranked], least: float) -> tuple[tuple[Ranked, ...],
     return tuple(tuple(o for o in best if o.layer == layer) for layer in range(len(LAYERS)))
 
 
-def best_window(averaged: Mapping[int, Tried]) -> int:
-    """The window whose best chain, which may be none, has the highest PSNR(O)."""
-    return max(averaged, key=lambda window: averaged[window].mean(0))
+def best_base(averaged: Mapping[Base, Tried]) -> Base:
+    """The one whose best chain, which may be none, has the highest PSNR(O)."""
+    return max(averaged, key=lambda base: averaged[base].mean(0))
 
 
 def gentle_chains(ranked: Sequence[Ranked], candidates: Sequence[Chain]) -> list[Chain]:
@@ -149,13 +152,13 @@ def gentle_chains(ranked: Sequence[Ranked], candidates: Sequence[Chain]) -> list
     return list(dict.fromkeys([(), *((one,) for one in singles), *candidates]))
 
 
-def fit(task: str, model: str, single: Trials, averaged: Mapping[int, Trials], say: Say) -> Fitted:
+def fit(task: str, model: str, single: Trials, averaged: Mapping[Base, Trials], say: Say) -> Fitted:
     """Pre-train Rec-Net for a generator; the margin of a search is `USUAL_MARGIN` so far.
 
     Args:
         model: SHA-256 of its weights.
         single: attacked faces.
-        averaged: frames of attacked clips, averaged over each window; 1 is the frames alone.
+        averaged: frames of attacked clips, by what becomes of them before a chain.
         say: told of every step.
     """
     ranked = rank_settings(single, SCORED)
@@ -167,13 +170,13 @@ def fit(task: str, model: str, single: Trials, averaged: Mapping[int, Trials], s
     regions = region_chains(single, tried, candidates)
     say(f"own chains for {', '.join(regions) or 'no region'}")
     gentle = gentle_chains(ranked, candidates)
-    # Trials keep what they try; of four windows that would be gigabytes.
-    after = {w: try_chains(held.rows(range(len(held))), gentle) for w, held in averaged.items()}
-    window = best_window(after)
-    say(f"best window {window}: {after[window].mean(0):.2f} dB")
-    default = after[window].chains[0]
+    # Trials keep what they try; of all bases that would be gigabytes.
+    after = {b: try_chains(held.rows(range(len(held))), gentle) for b, held in averaged.items()}
+    base = best_base(after)
+    say(f"best base {base}: {after[base].mean(0):.2f} dB")
+    default = after[base].chains[0]
     # The average alone is always worth a score: a search may find that a chain only costs.
-    others = [c for c in dict.fromkeys([*candidates_of(after[window]), ()]) if c != default]
+    others = [c for c in dict.fromkeys([*candidates_of(after[base]), ()]) if c != default]
     layers = _layers(ranked, least=tried.mean(tried.chains.index(())))
     table = RecNetTable(
         task=task,
@@ -181,7 +184,8 @@ def fit(task: str, model: str, single: Trials, averaged: Mapping[int, Trials], s
         single=Fit(candidates[0], regions, candidates[1:]),
         averaged=Fit(default, {}, tuple(others)),
         layers=tuple(tuple(one.choice for one in layer) for layer in layers),
-        window=window,
+        window=base.window,
         margin=USUAL_MARGIN,
+        motion_purifier=zoo.find(MOTION_WEIGHTS).sha256 if base.purified else "",
     )
     return Fitted(table, ranked, tried, after)

@@ -10,7 +10,7 @@ from torch import Tensor
 from magdr_video.reconstruction.composer import Chain, chains_of
 from magdr_video.reconstruction.fitted import RecNetTable
 from magdr_video.training.chain_trials import Ranked, Trials
-from magdr_video.training.moving_views import KINDS
+from magdr_video.training.moving_views import KINDS, Base
 from magdr_video.training.recnet_fit import Fitted, Tried, try_chains
 from magdr_video.training.recnet_search import search
 from magdr_video.training.recnet_table import chain_text
@@ -42,20 +42,16 @@ def training_lines(done: Fitted) -> list[str]:
         f"oracle {done.single.oracle:.2f} dB",
         f"Moving views: {', '.join(KINDS)}, counted alike",
         *(
-            f"  {_frames(window)}: no chain {float(tried.of(()).mean()):.2f} dB, "
+            f"  {base}: no chain {float(tried.of(()).mean()):.2f} dB, "
             f"best of {len(tried.chains)} chains {chain_text(tried.chains[0]) or 'none'} "
             f"{tried.mean(0):.2f} dB"
-            for window, tried in done.averaged.items()
+            for base, tried in done.averaged.items()
         ),
     ]
 
 
-def _frames(window: int) -> str:
-    return "frames alone" if window == 1 else f"average of {window} frames"
-
-
 def held_out_lines(
-    single: Trials, averaged: Mapping[int, Trials], done: Fitted, budget: int
+    single: Trials, averaged: Mapping[Base, Trials], done: Fitted, budget: int
 ) -> list[str]:
     """What the table does on identities that no fitting saw."""
     table = done.table
@@ -65,7 +61,7 @@ def held_out_lines(
     recipes = chains_of(table.single.recipes(single.masks.regions))
     default = float(single.composed_psnr(recipes).mean())
     searched = search(single, table, budget)
-    count = len(averaged[1]) // len(KINDS)
+    count = len(averaged[Base(1)]) // len(KINDS)
     return [
         f"Held-out: {len(single)} faces, PGD epsilon 0.05, 10 steps, 8-bit; PSNR(O) in dB",
         f"  no defence {float(tried.of(()).mean()):.2f}, "
@@ -76,18 +72,19 @@ def held_out_lines(
         f"({searched.searches} searches), oracle of {len(chains)} chains {tried.oracle:.2f}",
         f"Held-out frames of moving views, {count} each: {', '.join(KINDS)};",
         "  no chain / the default after averages",
-        *(_view_line(window, trials, table) for window, trials in averaged.items()),
+        *(_view_line(base, trials, table) for base, trials in averaged.items()),
     ]
 
 
-def _view_line(window: int, trials: Trials, table: RecNetTable) -> str:
+def _view_line(base: Base, trials: Trials, table: RecNetTable) -> str:
     bare, repaired = (
         trials.psnr(chain).reshape(len(KINDS), -1).mean(dim=1).tolist()
         for chain in ((), table.averaged.default)
     )
     pairs = [f"{a:.2f} / {b:.2f}" for a, b in zip(bare, repaired, strict=True)]
-    mark = " (as fitted)" if window == table.window else ""
-    return f"  {_frames(window)}: {', '.join(pairs)}{mark}"
+    fitted = Base(table.window, bool(table.motion_purifier))
+    mark = " (as fitted)" if base == fitted else ""
+    return f"  {base}: {', '.join(pairs)}{mark}"
 
 
 def _shown(chain: Chain, tried: Tried) -> str:

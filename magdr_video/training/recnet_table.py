@@ -22,6 +22,7 @@ def table_text(table: RecNetTable, about: Sequence[str]) -> str:
             f'task = "{table.task}"',
             f'model = "{table.model}"',
             f'purifier = "{table.purifier}"',
+            f'motion_purifier = "{table.motion_purifier}"',
             "",
             *_fit_lines("single", table.single),
             "",

@@ -22,7 +22,7 @@ from magdr_video.transforms.compress import bit_depth, jpeg, jpeg_surrogate, low
 from magdr_video.transforms.denoise import bilateral, gaussian, guided, median
 from magdr_video.transforms.noise import estimate_noise
 from magdr_video.transforms.nonlocal_means import non_local_means
-from magdr_video.transforms.purify import evidence, purify
+from magdr_video.transforms.purify import evidence, purify, purify_along_motion
 from magdr_video.transforms.resample import (
     down_up,
     down_up_lanczos,
@@ -60,6 +60,7 @@ __all__ = [
     "non_local_means",
     "parse_chain",
     "purify",
+    "purify_along_motion",
     "random_resize",
     "shift_average",
     "total_variation",

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from magdr_video.device import in_usual_sizes
+from magdr_video.models.motion_purifier import MotionPurifier
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.models.zoo import load
 
 WEIGHTS = "purifier"
+MOTION_WEIGHTS = "motion-purifier"
 
 CHUNK = 4
 """Faces that a processor purifies at a time: what more of them need does not stay in its caches."""
@@ -35,6 +37,14 @@ def _network(device: torch.device) -> Purifier:
     """
     network = load(WEIGHTS, device)
     assert isinstance(network, Purifier)
+    return network.to(memory_format=torch.channels_last)
+
+
+@functools.lru_cache(maxsize=4)
+def _motion_network(device: torch.device) -> MotionPurifier:
+    """As `_network`, of the motion purifier."""
+    network = load(MOTION_WEIGHTS, device)
+    assert isinstance(network, MotionPurifier)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -77,6 +87,25 @@ def purify(images: Tensor, *, strength: float, gate: float = 1) -> Tensor:
             (figures are in the purifier's card).
     """
     return (images - strength * residual(images, gate=bool(gate))).clamp(0, 1)
+
+
+def purify_along_motion(means: Tensor, frames: Tensor) -> Tensor:
+    """Frames repaired from what an average of their neighbours kept and what they have themselves.
+
+    Args:
+        means: (F, 3, H, W) in [0, 1], the frames averaged along the motion of their tracks.
+        frames: of the same shape.
+
+    Raises:
+        WeightsError: the shipped weights are not there, or not as recorded.
+    """
+    if len(frames) == 0:
+        return frames
+    network = _motion_network(frames.device)
+    pairs = torch.cat([to_model_range(part.float()) for part in (means, frames)], dim=1)
+    pieces = torch.split(pairs, CHUNK) if pairs.device.type == "cpu" else (pairs,)
+    done = [in_usual_sizes(lambda both: network(*both.chunk(2, dim=1)), piece) for piece in pieces]
+    return ((torch.cat(done) + 1) / 2).clamp(0, 1).to(frames.dtype)
 
 
 def evidence(images: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ TABLE = RecNetTable(
     window=3,
     margin=0.5,
     purifier="b" * 64,
+    motion_purifier="c" * 64,
 )
 
 
@@ -37,8 +38,9 @@ def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_table_of_before_the_purifier_was_recorded_tells_none(tmp_path: Path) -> None:
     path = tmp_path / "recnet-edit.toml"
-    path.write_text(table_text(TABLE, []).replace(f'purifier = "{"b" * 64}"\n', ""))
-    assert load_recnet(path) == replace(TABLE, purifier="")
+    lines = table_text(TABLE, []).splitlines()
+    path.write_text("\n".join(line for line in lines if "purifier" not in line))
+    assert load_recnet(path) == replace(TABLE, purifier="", motion_purifier="")
 
 
 def test_a_region_without_a_chain_of_its_own_takes_the_default() -> None:
@@ -83,6 +85,7 @@ def test_the_shipped_table_of_a_task_was_fitted_with_its_shipped_weights(task: s
     assert table.task == task
     assert table.model == find(settings.model.generator).sha256
     assert table.purifier == find("purifier").sha256
+    assert table.motion_purifier in ("", find("motion-purifier").sha256)
     assert table.window in (1, 3, 5, 9)
     assert f"magdr-video train recnet --task {task}" in path.read_text().splitlines()[0]
     for fit in (table.single, table.averaged):

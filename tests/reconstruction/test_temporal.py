@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magdr_video.reconstruction.temporal import average_along_motion
+from magdr_video.reconstruction.temporal import average_along_motion, window_around
 from tests.toys import decibels, pictures
 
 
@@ -52,3 +52,10 @@ def test_equal_frames_average_to_themselves_in_range_and_type() -> None:
     got = average_along_motion([crop, crop, crop], 0)
     assert got.dtype == crop.dtype and got.shape == crop.shape
     torch.testing.assert_close(got, crop, atol=4e-3, rtol=0)
+
+
+def test_a_window_lies_around_its_frame_and_on_one_side_of_it_at_the_ends() -> None:
+    assert list(window_around(4, 10, 5)) == [2, 3, 4, 5, 6]
+    assert list(window_around(0, 10, 5)) == [0, 1, 2, 3, 4]
+    assert list(window_around(9, 10, 5)) == [5, 6, 7, 8, 9]
+    assert list(window_around(1, 3, 5)) == [0, 1, 2], "a clip may be shorter"

@@ -78,3 +78,32 @@ def test_a_crop_is_prepared_once_whatever_averages_it_is_part_of(
     # Four windows of five frames: 0 to 4, 1 to 5, 2 to 6, 3 to 7.
     assert len(prepared) == 8
     assert torch.equal(out[2][0], average_along_motion(list(here.data[:5]), 2))
+
+
+def test_the_motion_purifier_gets_the_average_and_the_frame_of_what_is_averaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def purify(means: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        given.append((means, frames))
+        return means * 0.99
+
+    monkeypatch.setattr(steadying, "purify_along_motion", purify)
+    (batch,) = list(make_clip(4, size=2))[1:]
+    here, around = crops([2, 3]), Neighbours(before=((0, crops([0, 1])),))
+    plain = steady(batch, here, around, [1], 3)[1][0]
+    repaired, is_average = steady(batch, here, around, [1], 3, purified=True)[1]
+    ((means, frames),) = given
+    assert torch.equal(means[0], plain) and torch.equal(frames[0], here.data[1])
+    assert is_average and torch.equal(repaired, plain * 0.99)
+    alone = steady(batch, here, Neighbours(), [0], 3, purified=True)[0]
+    assert not alone[1] and len(given) == 1, "a face without neighbours is no average"
+
+
+def test_a_repair_that_leaves_the_picture_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steadying, "purify_along_motion", lambda means, frames: 1 - frames)
+    (batch,) = list(make_clip(4, size=2))[1:]
+    here, around = crops([2, 3]), Neighbours(before=((0, crops([0, 1])),))
+    kept, is_average = steady(batch, here, around, [0], 3, purified=True)[0]
+    assert not is_average and torch.equal(kept, here.data[0])

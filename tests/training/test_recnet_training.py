@@ -13,6 +13,7 @@ from torch import Tensor
 
 from magdr_video.detection.calibration import load_calibration
 from magdr_video.detection.detector import PerturbationDetector
+from magdr_video.models import zoo
 from magdr_video.reconstruction.composer import chains_of
 from magdr_video.settings import TASKS, preset_folder
 from magdr_video.training import chain_trials
@@ -28,7 +29,7 @@ from magdr_video.training.moving_views import (
     CENTRES,
     FRAMES,
     KINDS,
-    WINDOWS,
+    Base,
     averaged,
     moving_views,
 )
@@ -37,7 +38,7 @@ from magdr_video.training.recnet_fit import (
     USUAL_MARGIN,
     Fitted,
     Tried,
-    best_window,
+    best_base,
     candidates_of,
     fit,
     fit_margin,
@@ -146,7 +147,8 @@ def test_the_window_with_the_best_chain_is_taken() -> None:
     def one(level: float) -> Tried:
         return Tried([()], torch.full((1, 2), level))
 
-    assert best_window({1: one(30.0), 3: one(32.0), 5: one(31.0)}) == 3
+    found = {Base(1): one(30.0), Base(3): one(32.0), Base(3, purified=True): one(31.0)}
+    assert best_base(found) == Base(3)
 
 
 def test_agreement_is_one_where_the_lowest_score_has_the_highest_psnr() -> None:
@@ -158,7 +160,7 @@ def test_agreement_is_one_where_the_lowest_score_has_the_highest_psnr() -> None:
 def toy_fit(held: Trials, averaged: Trials | None = None) -> Fitted:
     """A fit on faces that are their own averages, or others."""
     views = averaged or held
-    return fit("edit", "0" * 64, held, {1: views, 3: views}, lambda _: None)
+    return fit("edit", "0" * 64, held, {Base(1): views, Base(3): views}, lambda _: None)
 
 
 @pytest.fixture
@@ -192,10 +194,20 @@ def test_where_an_average_left_nothing_to_repair_no_chain_is_the_default() -> No
 
 
 @pytest.mark.usefixtures("_few_layers")
+def test_the_table_names_the_motion_purifier_where_its_frames_fitted_best() -> None:
+    bare, purified = Base(3), Base(3, purified=True)
+    views = {bare: trials(noise=0.03), purified: trials(noise=0.0)}
+    table = fit("edit", "0" * 64, trials(), views, lambda _: None).table
+    assert table.window == 3 and table.motion_purifier == zoo.find("motion-purifier").sha256
+    views = {bare: trials(noise=0.0), purified: trials(noise=0.03)}
+    assert fit("edit", "0" * 64, trials(), views, lambda _: None).table.motion_purifier == ""
+
+
+@pytest.mark.usefixtures("_few_layers")
 def test_weaker_settings_than_the_best_are_tried_after_an_average() -> None:
     little = toy_fit(trials(), trials(noise=0.012))
     best = little.table.single.default[0]
-    held = [chain[0] for chain in little.averaged[3].chains if len(chain) == 1]
+    held = [chain[0] for chain in little.averaged[Base(3)].chains if len(chain) == 1]
     assert {one for one in held if one.category == best.category} == set(settings_of("gaussian"))
     assert little.table.averaged.default != little.table.single.default
 
@@ -204,7 +216,7 @@ def test_weaker_settings_than_the_best_are_tried_after_an_average() -> None:
 def test_the_head_shows_every_kind_of_view_without_and_with_the_default() -> None:
     held = trials(8)
     done = toy_fit(held)
-    lines = held_out_lines(held, {1: held, 3: held}, done, 6)
+    lines = held_out_lines(held, {Base(1): held, Base(3): held}, done, 6)
     (line,) = (line for line in lines if line.startswith("  average of 3 frames: "))
     pairs = [
         part.split(" / ") for part in line.split(": ")[1].removesuffix(" (as fitted)").split(", ")
@@ -247,7 +259,7 @@ def test_every_frame_in_the_middle_of_a_view_has_the_neighbours_of_the_widest_wi
     grain = torch.randn(view.shape, generator=torch.Generator().manual_seed(1))
     noisy = (view + 0.03 * grain).clamp(0, 1)
     gains = []
-    for window in WINDOWS:
+    for window in (1, 3, 5, 9):
         means = averaged(noisy, window)
         assert len(means) == CENTRES
         gains.append(min(decibels(one, view[0]) for one in means))
