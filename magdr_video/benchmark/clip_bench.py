@@ -49,8 +49,11 @@ def run_clips(plan: ClipPlan, out: Path, say: Say) -> dict[str, Any]:
         "runs": plan.runs,
         "protected": plan.protected.name if plan.protected else None,
     }
+    shared = made_by("clips", held)
+    for subject in held:
+        shared["subjects"][subject.task]["sha256"] = clip_cells.identity_of(subject)
     found = {
-        **made_by("clips", held),
+        **shared,
         "quick": False,
         "device": describe(held[0].device),
         "plan": about,

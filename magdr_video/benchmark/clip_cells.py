@@ -16,8 +16,10 @@ from magdr_video.benchmark.clip_measurement import measure_clip
 from magdr_video.benchmark.plan import SEED
 from magdr_video.benchmark.repairs import ROOMS
 from magdr_video.benchmark.subject import Subject, load_subject
+from magdr_video.models import zoo
 from magdr_video.provenance import sha256_of
 from magdr_video.settings import TASKS, flatten
+from magdr_video.transforms.purify import MOTION_WEIGHTS
 from magdr_video.video.reader import probe
 
 Say = Callable[[str], None]
@@ -28,6 +30,8 @@ SOURCES = (
     "stages",
     "video",
     "protection",
+    "models/purifier",
+    "models/motion_purifier",
     "benchmark/clip_cuts",
     "benchmark/clip_measurement",
     "benchmark/clip_protection",
@@ -78,10 +82,15 @@ def subjects(plan: ClipPlan) -> list[Subject]:
     return [load_subject(task, overrides=overrides, device=plan.device) for task in plan.tasks]
 
 
+def identity_of(subject: Subject) -> dict[str, str]:
+    """SHA-256 of all weights and tables: those of single faces, and the motion purifier's."""
+    return {**subject.identity, MOTION_WEIGHTS: zoo.find(MOTION_WEIGHTS).sha256}
+
+
 def clip_cell(plan: ClipPlan, subject: Subject, clip: Path, say: Say) -> Cell:
     """One clip's repairs, lossless and through each codec."""
     key = {
-        **subject.identity,
+        **identity_of(subject),
         "clip": sha256_of(clip),
         "frames": plan.frames,
         "codecs": list(plan.codecs),

@@ -128,7 +128,8 @@ VERSIONS = (
     "The protected clip was written without loss or encoded; every face is repaired whatever the "
     "verdict. 'best single transform' is the setting that fitted best alone, the learned purifier "
     "where it did, 'best classical single transform' the best without learned weights; 'average' "
-    "rows average neighbouring frames along the motion. 'clean clip, same codec' was never "
+    "rows average neighbouring frames along the motion; its chain or the motion purifier, which "
+    "has the frame itself as well, may follow. 'clean clip, same codec' was never "
     "attacked: what the codec alone leaves. It is a dash where nothing was encoded, since "
     "there it is what all are compared with."
 )

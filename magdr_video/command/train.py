@@ -42,4 +42,6 @@ def train(
     here = f"magdr_video.training.{name.replace('-', '_')}"
     module = importlib.import_module(ELSEWHERE.get(name, here))
     sys.argv = [f"magdr-video train {name}", *context.args]
-    module.main()
+    from magdr_video.training.running import run_told
+
+    run_told(module.main)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from magdr_video.device import choose_device
+from magdr_video.errors import SettingsError, WeightsError
 from magdr_video.models.motion_purifier import MotionPurifier
 from magdr_video.models.purifier import Purifier
 from magdr_video.models.trunk import to_model_range
@@ -36,7 +37,7 @@ from magdr_video.training.paired import (
 )
 from magdr_video.training.purifier import charbonnier, output_loss
 from magdr_video.training.purifier_pool import Piece, Pool
-from magdr_video.training.running import run_alone, run_steps, tell
+from magdr_video.training.running import make_folder, run_alone, run_steps, tell
 from magdr_video.translation import load_translator
 
 PRESET = "presets/training/motion-purifier.toml"
@@ -90,9 +91,41 @@ def begun(recipe: MotionPurifierRecipe) -> MotionPurifier:
     Raises:
         WeightsError: the weights are not there, or are of another network or form.
     """
+    still = load_as(Purifier, find(recipe.start), f"start = '{recipe.start}'")
+    form = (still.enter.out_channels, len(still.deep))
+    if form != (recipe.width, recipe.blocks):
+        raise WeightsError(
+            f"start = '{recipe.start}' has width {form[0]} and {form[1]} blocks, the recipe width "
+            f"{recipe.width} and {recipe.blocks} blocks",
+            hint="a training begins with a still purifier of its own form",
+        )
     net = MotionPurifier(width=recipe.width, blocks=recipe.blocks)
-    net.begin_as(load_as(Purifier, find(recipe.start), f"start = '{recipe.start}'"))
+    net.begin_as(still)
     return net
+
+
+def require_batches(recipe: MotionPurifierRecipe) -> None:
+    """Refuse a recipe from which no batch can be drawn.
+
+    Raises:
+        SettingsError: it asks for none, for larger windows than faces, or for fewer pieces than
+            there are generators to take turns.
+    """
+    for name in ("clips", "frames", "output_faces"):
+        if getattr(recipe, name) < 1:
+            raise SettingsError(f"{name} = {getattr(recipe, name)} is out of range", hint=">= 1")
+    if recipe.window > recipe.size:
+        raise SettingsError(
+            f"window = {recipe.window} is larger than size = {recipe.size}",
+            hint="a window is a part of a face",
+        )
+    turns = len(recipe.generators.split(","))
+    for name in ("pieces", "first_pieces", *(["still_pieces"] if recipe.stills else [])):
+        if getattr(recipe, name) < turns:
+            raise SettingsError(
+                f"{name} = {getattr(recipe, name)} leaves one of {turns} generators without any",
+                hint=f">= {turns}",
+            )
 
 
 class MotionPurifierTraining(Averaged[MotionPurifier]):
@@ -216,11 +249,16 @@ def train(
     Raises:
         DeviceError: the device asked for is not there.
         InputError: `data` holds no OMI faces.
+        OutputError: `out` or `stills` cannot be made.
+        SettingsError: no batch can be drawn by the recipe.
         WeightsError: a generator, the weights to start with, or a checkpoint cannot be loaded.
     """
     torch.set_num_threads(recipe.threads)
+    require_batches(recipe)
     begun(recipe)  # Wrong weights are found before an hour of attacks.
     place, faces = choose_device(device), OmiFaces(data)
+    make_folder("--out", out)
+    make_folder("--stills", stills)
     translators = [load_translator(name.strip(), place) for name in recipe.generators.split(",")]
     known = [name for name in faces.photos if not is_held_out(name)]
     unknown = [name for name in faces.photos if is_held_out(name)]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from magdr_video.criteria import psnr_db
 from magdr_video.device import choose_device
+from magdr_video.errors import UsageError
 from magdr_video.models.motion_purifier import MotionPurifier
 from magdr_video.models.trunk import to_model_range
 from magdr_video.models.zoo import load_as
@@ -24,7 +25,7 @@ from magdr_video.training.attacked_faces import faces_at_once
 from magdr_video.training.faces_data import OmiFaces, is_held_out
 from magdr_video.training.motion_pool import ClipPiece, ClipPool
 from magdr_video.training.motion_purifier import NAME, MotionPurifierRecipe
-from magdr_video.training.running import run_alone
+from magdr_video.training.running import make_folder, run_alone
 from magdr_video.transforms import purify
 from magdr_video.translation import Translator, load_translator, translate_in_pieces
 
@@ -113,6 +114,9 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=8, help="of each generator")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     given = parser.parse_args()
+    if given.clips < 1:
+        raise UsageError(f"--clips {given.clips}", hint="1 or more of each generator")
+    make_folder("--out", given.out)
     torch.set_num_threads(1)
     device, faces = choose_device(given.device), OmiFaces(given.data)
     net = load_as(MotionPurifier, given.weights, f"--weights {given.weights}", device)

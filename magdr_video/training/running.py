@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from PIL import Image
@@ -68,27 +68,49 @@ def set_up(device: torch.device, threads: int) -> None:
         torch.backends.cudnn.benchmark = True
 
 
-REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-"""What the disk says where there is no room, or where it may not be written or read."""
+REFUSED = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR,
+    errno.EISDIR,
+)  # fmt: skip
+"""What the disk says where there is no room, where it may not be written or read, and where a file
+lies in the place of a folder."""
 
 
-def run_alone(main: Callable[[], None]) -> None:
-    """Run the `main` of a module as the program does: an error is one line, a hint and its code."""
+def run_told(main: Callable[[], None]) -> None:
+    """Run the `main` of a module.
+
+    Raises:
+        OutputError: the disk refused.
+    """
     try:
         main()
-    except MagdrError as error:
-        _end(error)
     except OSError as error:
         if error.errno not in REFUSED:
             raise
         place = error.filename or "a file"
         hint = "free some space, or choose a folder that you may read and write"
-        _end(OutputError(f"{place}: {error.strerror}", hint=hint))
+        raise OutputError(f"{place}: {error.strerror}", hint=hint) from error
 
 
-def _end(error: MagdrError) -> NoReturn:
-    print(describe(error), file=sys.stderr)
-    sys.exit(error.exit_code)
+def run_alone(main: Callable[[], None]) -> None:
+    """Run the `main` of a module as the program does: an error is one line, a hint and its code."""
+    try:
+        run_told(main)
+    except MagdrError as error:
+        print(describe(error), file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def make_folder(option: str, folder: Path) -> None:
+    """Make a folder that a training writes to, before anything is computed.
+
+    Raises:
+        OutputError: it cannot be made, or a file lies there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{option} {folder}: {error.strerror}", hint="name a folder") from error
 
 
 def require_picture(option: str, path: Path) -> None:
@@ -131,8 +153,5 @@ def run_training(
     if given.workers < 0:
         raise UsageError(f"--workers {given.workers}", hint="0 draws between the steps")
     device = choose_device(given.device)
-    try:
-        given.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"--out {given.out}: {error.strerror}", hint="name a folder") from error
+    make_folder("--out", given.out)
     train(read_recipe(kind, given.recipe), Place(given.data, given.out, device, given.workers))

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from magdr_video.errors import WeightsError
-from magdr_video.training import motion_pool
+from magdr_video.errors import OutputError, SettingsError, UsageError, WeightsError
+from magdr_video.training import motion_pool, motion_scores
 from magdr_video.training.faces_data import OmiFaces
 from magdr_video.training.loop import fit
 from magdr_video.training.motion_pool import ClipPiece, ClipPool, means, moving_face
@@ -22,6 +22,8 @@ from magdr_video.training.motion_purifier import (
     MotionPurifierTraining,
     begun,
     export,
+    require_batches,
+    train,
 )
 from magdr_video.training.motion_views import clip_views, still_views
 from magdr_video.training.paired import read_recipe
@@ -170,6 +172,42 @@ def test_what_is_exported_is_the_network_and_says_what_it_is(tmp_path: Path) -> 
 def test_another_network_to_begin_with_is_refused() -> None:
     with pytest.raises(WeightsError):
         begun(replace(RECIPE, start="au-estimator"))
+
+
+@pytest.mark.parametrize("other", [{"width": 32}, {"blocks": 2}])
+def test_a_still_purifier_of_another_form_is_refused(other: dict[str, int]) -> None:
+    with pytest.raises(WeightsError, match="the recipe width"):
+        begun(replace(MotionPurifierRecipe(), **other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"clips": 0}, {"frames": 0}, {"output_faces": 0}, {"window": 200}, {"pieces": 3},
+        {"first_pieces": 3}, {"still_pieces": 0},
+    ],
+)  # fmt: skip
+def test_a_recipe_that_no_batch_can_be_drawn_by_is_refused(other: dict[str, int]) -> None:
+    require_batches(MotionPurifierRecipe())
+    require_batches(replace(MotionPurifierRecipe(), stills=0, still_pieces=0))
+    with pytest.raises(SettingsError, match=next(iter(other))):
+        require_batches(replace(MotionPurifierRecipe(), **other))
+
+
+def test_a_file_in_place_of_a_folder_is_refused_before_anything_is_attacked(
+    faces: OmiFaces, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(OutputError, match="--stills"):
+        train(MotionPurifierRecipe(), data=faces.root, out=tmp_path / "out", stills=file)
+
+
+def test_scores_of_no_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["motion_scores", "--data", "nowhere", "--out", "nowhere", "--clips", "0"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(UsageError, match="--clips 0"):
+        motion_scores.main()
 
 
 def test_the_preset_is_the_recipe_of_the_defaults() -> None:

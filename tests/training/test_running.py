@@ -94,7 +94,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, training())
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.ENOTDIR])
 def test_a_disk_that_refuses_is_one_line_with_the_file_and_its_code(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
