@@ -3,8 +3,9 @@
     magdr-video train recnet --task replace --data ../shared/data
 
 Chains are fitted on attacked training faces by PSNR(O), the distance that Eq. 8 names and that
-needs the clean face; S_final, which decides at inference, is measured beside it. The figures in
-the table's head are of held-out identities.
+needs the clean face; S_final, which decides at inference, is measured beside it. No network was
+trained on these faces, nor on the others that the figures in the table's head are of: the
+purifiers repair what they know better than what they do not.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from magdr_video.detection.calibration import Calibration
 from magdr_video.models import zoo
 from magdr_video.settings import TASKS, preset_folder
 from magdr_video.training.chain_trials import Trials
-from magdr_video.training.clean_faces import face_files, list_hash
+from magdr_video.training.clean_faces import list_hash, unseen_files
 from magdr_video.training.moving_views import Base, averaged_views
 from magdr_video.training.recnet_fit import fit
 from magdr_video.training.recnet_report import held_out_lines, training_lines
@@ -60,8 +61,8 @@ def pretrain(
     """
     torch.manual_seed(SEED)
     subject = load_subject(task, device)
-    known, unknown = face_files(data, held_out=False), face_files(data, held_out=True)
-    files, checked = spread(known, faces + views), spread(unknown, held_out + views)
+    fitted, judged = (unseen_files(data, judged=judged) for judged in (False, True))
+    files, checked = spread(fitted, faces + views), spread(judged, held_out + views)
 
     def say(line: str) -> None:
         print(f"{task}: {line}", flush=True)
