@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from magdr_video.models.purifier import TRUST, Purifier, TwoScale, guided_residual, padded
 
@@ -52,14 +52,9 @@ class MotionPurifier(TwoScale):
     def begin_as(self, still: Purifier) -> None:
         """Become a still purifier of the average, of the same width and blocks."""
         own, given = self.state_dict(), still.state_dict()
-        own |= {name: value for name, value in given.items() if name in own}
-        for name in ("enter.weight", "leave.weight", "leave.bias"):
-            fresh = nn.Parameter(self.state_dict()[name]).detach().clone()
-            rows = given[name]
-            if name == "enter.weight":
-                fresh.zero_()
-                fresh[:, : rows.shape[1]] = rows
-            else:
-                fresh[: len(rows)] = rows
-            own[name] = fresh
-        self.load_state_dict(own)
+        # A row of `enter` has the average's channels first, `leave` what both networks give first.
+        own["enter.weight"].zero_()[:, : given["enter.weight"].shape[1]] = given["enter.weight"]
+        for name in ("leave.weight", "leave.bias"):
+            own[name][: len(given[name])] = given[name]
+        same = {name for name in own if not name.startswith("leave.")} - {"enter.weight"}
+        self.load_state_dict(own | {name: given[name] for name in same})

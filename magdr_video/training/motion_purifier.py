@@ -46,7 +46,7 @@ NAME = "motion-purifier"
 
 @dataclass(frozen=True)
 class MotionPurifierRecipe:
-    """Settings of the training; defaults are those of the shipped weights."""
+    """Settings of one training; how the shipped weights were made is told in their card."""
 
     size: int = 128
     window: int = 64

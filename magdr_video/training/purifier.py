@@ -51,7 +51,7 @@ SCALE = 0.05
 
 @dataclass(frozen=True)
 class PurifierRecipe:
-    """Settings of the training; defaults are those of the shipped weights."""
+    """Settings of one training; how the shipped weights were made is told in their card."""
 
     size: int = 128
     window: int = 64
